@@ -1,0 +1,3 @@
+"""Audited Alembic migrations as Jupyter runbooks."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""``python -m alembook``."""
+
+from alembook.cli import main
+
+main()

@@ -1,0 +1,7 @@
+"""A run's folder: written while the run goes on, read by everyone afterwards."""
+
+from alembook.archive.events import Events
+from alembook.archive.folder import RunFolder, begin, find, read_json, runs
+from alembook.archive.manifest import Ending, close
+
+__all__ = ["Ending", "Events", "RunFolder", "begin", "close", "find", "read_json", "runs"]

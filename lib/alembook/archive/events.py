@@ -1,0 +1,99 @@
+"""Events of a run: one file per writer, one JSON object a line, on disk before the next thing happens."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from alembook import errors
+from alembook.archive import atomic
+
+
+class Events:
+    """One writer's file, ``events/<writer>.jsonl``, open for appending.
+
+    While it is open the file carries a shared lock, which the kernel drops when the writer dies: a reader can tell a
+    run that goes on from one that was cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream: TextIO = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise atomic.failed(path, error) from error
+        fcntl.flock(self._stream, fcntl.LOCK_SH)
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Appends one event with the time it is written at; returns when it is on disk.
+
+        Raises:
+            errors.ArchiveFailed: it could not be written.
+        """
+        line = json.dumps({"at": now(), "event": event, **fields}, ensure_ascii=False, default=str)
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise atomic.failed(self.path, error) from error
+
+    def close(self) -> None:
+        """Ends the file. Safe to call twice."""
+        try:
+            self._stream.close()
+        except OSError as error:
+            raise atomic.failed(self.path, error) from error
+
+    def __enter__(self) -> Events:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the file."""
+        self.close()
+
+
+def now() -> str:
+    """Returns the time in UTC, ISO 8601, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yields the events of one file in order. A last line cut off by a crash is left out.
+
+    Raises:
+        errors.ArchiveFailed: a line in the middle is not JSON.
+    """
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                return
+            raise errors.ArchiveFailed(
+                f"{path.name} is damaged at line {number}.",
+                why="it is not JSON; something other than Alembook wrote there.",
+                next="Restore the file from a copy of the archive.",
+            ) from error
+
+
+def has_writer(path: Path) -> bool:
+    """Says whether a living process has the file open for writing."""
+    if not path.exists():
+        return False
+    with path.open("a", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

@@ -1,0 +1,168 @@
+"""A run's folder, ``<archive>/<target>/<run_id>/``: its names, and who may write what where."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from alembook import __version__, errors
+from alembook.archive import atomic, events
+
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """One run's folder. Receipts and notebooks are never overwritten: a second attempt is ``<stem>.a2``.
+
+    Attributes:
+        path: the folder, absolute.
+        target: name of the target.
+        run_id: ``20261122T120301Z-4f2a9c``.
+    """
+
+    path: Path
+    target: str
+    run_id: str
+
+    def attempt_path(self, stem: str, suffix: str) -> Path:
+        """Returns the first free name: ``stem + suffix``, then ``stem.a2 + suffix``, ..."""
+        names = (self.path / f"{stem}{'' if n == 1 else f'.a{n}'}{suffix}" for n in range(1, 10_000))
+        return next(path for path in names if not path.exists())
+
+    def attempts(self, stem: str, suffix: str) -> list[Path]:
+        """Returns the attempts that are there, oldest first."""
+        pattern = re.compile(re.escape(stem) + r"(\.a(\d+))?" + re.escape(suffix))
+        found = [(int(match[2] or 1), path) for path in self.path.iterdir() if (match := pattern.fullmatch(path.name))]
+        return [path for _, path in sorted(found)]
+
+    def write_receipt(self, stem: str, value: Mapping[str, Any]) -> Path:
+        """Writes a step's receipt, ``<stem>.json`` or its next attempt. Raises as ``atomic.write_json``."""
+        return atomic.write_json(self.attempt_path(stem, ".json"), value)
+
+    def receipt(self, stem: str) -> dict[str, Any] | None:
+        """Returns the latest attempt's receipt, or None when there is none.
+
+        Raises:
+            errors.ArchiveFailed: it is not readable or not JSON.
+        """
+        found = self.attempts(stem, ".json")
+        return read_json(found[-1]) if found else None
+
+    def events(self, writer: str) -> events.Events:
+        """Returns the open event file of a writer ("runner", "40_upgrade.s1.kernel")."""
+        return events.Events(self.path / "events" / f"{writer}.jsonl")
+
+    def events_of(self, writer: str) -> Iterator[Mapping[str, Any]]:
+        """Yields a writer's events in order."""
+        return events.read(self.path / "events" / f"{writer}.jsonl")
+
+    def write_table(self, name: str, frame: pd.DataFrame) -> Path:
+        """Writes ``tables/<name>.csv``."""
+        return atomic.write_text(self.path / "tables" / f"{name}.csv", frame.to_csv(index=False))
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Returns ``tables/<name>.csv``, or None when it is not there."""
+        path = self.path / "tables" / f"{name}.csv"
+        return pd.read_csv(path) if path.exists() else None
+
+    def write_sql(self, name: str, text: str) -> Path:
+        """Writes ``sql/<name>.sql``."""
+        return atomic.write_text(self.path / "sql" / f"{name}.sql", text)
+
+    def request(self) -> dict[str, Any]:
+        """Returns what was asked for when the run began."""
+        return read_json(self.path / "request.json")
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Returns the change record, or None while the run has not come to a stop."""
+        path = self.path / "manifest.json"
+        return read_json(path) if path.exists() else None
+
+    def is_worked_on(self) -> bool:
+        """Says whether a living process writes events into this run."""
+        return any(events.has_writer(path) for path in (self.path / "events").glob("*.jsonl"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns a JSON object from a file of the archive.
+
+    Raises:
+        errors.ArchiveFailed: not readable or not JSON.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise errors.ArchiveFailed(
+            f"{path} cannot be read.", why=f"{error}.", next="Restore the file from a copy of the archive."
+        ) from error
+
+
+def begin(root: Path, target: str, *, to: str, change_id: str = "") -> RunFolder:
+    """Creates a run's folder with the record of the request and returns it.
+
+    Args:
+        root: the archive.
+        target: name of the target.
+        to: the revision that was asked for, as it was written.
+        change_id: the ticket, as it was written.
+
+    Raises:
+        errors.ArchiveFailed: the folder cannot be made.
+    """
+    started = datetime.now(UTC)
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    folder = RunFolder(path=root / target / run_id, target=target, run_id=run_id)
+    try:
+        for part in ("events", "sql", "tables"):
+            (folder.path / part).mkdir(parents=True)
+    except OSError as error:
+        raise atomic.failed(folder.path, error) from error
+    asked = {"to": to, "change_id": change_id, "by": _operator(), "on": socket.gethostname()}
+    began = events.now()
+    atomic.write_json(
+        folder.path / "request.json",
+        {"run_id": run_id, "target": target, **asked, "at": began, "alembook": __version__},
+    )
+    return folder
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "a user without a name"
+
+
+def runs(root: Path, target: str | None = None) -> list[RunFolder]:
+    """Returns the runs of the archive, oldest first; of one target when it is given."""
+    folders = [path for path in root.glob(f"{target or '*'}/*") if path.is_dir() and _RUN_ID.fullmatch(path.name)]
+    found = [RunFolder(path=path, target=path.parent.name, run_id=path.name) for path in folders]
+    return sorted(found, key=lambda folder: (folder.run_id, folder.target))
+
+
+def find(root: Path, run_id: str, target: str | None = None) -> RunFolder:
+    """Returns a run by its id, a unique part of it, or ``latest``.
+
+    Raises:
+        errors.UnknownRun: there is none, or several.
+    """
+    known = runs(root, target)
+    found = known[-1:] if run_id == "latest" else [folder for folder in known if run_id and run_id in folder.run_id]
+    if len(found) != 1:
+        raise errors.UnknownRun(
+            f"There is no run {run_id!r} in the archive." if not found else f"{run_id!r} names {len(found)} runs.",
+            why=f"{root} holds {len(known)} runs" + (f" of {target}." if target else "."),
+            next="`alembook runs` lists them.",
+        )
+    return found[0]

@@ -1,0 +1,93 @@
+"""The change record of a run, ``manifest.json``, and the hashes of all its files, ``SHA256SUMS``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alembook import __version__
+from alembook.archive import atomic, events
+from alembook.archive.folder import RunFolder, runs
+
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a sitting ended.
+
+    Attributes:
+        outcome: done, failed, unverified, waiting, stopped or interrupted.
+        exit_code: of the command.
+        message: one sentence; "" when done.
+        steps: one mapping a step: step, notebook, verdict, seconds.
+        facts: what else belongs into the record (plan_hash, from, to, database).
+    """
+
+    outcome: str
+    exit_code: int
+    message: str = ""
+    steps: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def close(folder: RunFolder, ending: Ending) -> str:
+    """Writes the change record and then the hashes of every file; returns the manifest's SHA-256.
+
+    A run that goes on after a stop is closed again: the earlier sittings stay in the record.
+
+    Raises:
+        errors.ArchiveFailed: as ``atomic.write_text``.
+    """
+    before = folder.manifest()
+    sittings = [*(before["sittings"] if before else []), _sitting(ending)]
+    record = {
+        **folder.request(),
+        **ending.facts,
+        "outcome": ending.outcome,
+        "exit_code": ending.exit_code,
+        "sittings": sittings,
+        "previous_manifest": previous_digest(folder),
+        "signed": False,
+        "closed_with": __version__,
+    }
+    path = atomic.write_json(folder.path / MANIFEST, record)
+    atomic.write_text(folder.path / SUMS, "".join(f"{sha256(p)}  {_name(folder, p)}\n" for p in _files(folder)))
+    return sha256(path)
+
+
+def _sitting(ending: Ending) -> dict[str, Any]:
+    return {
+        "ended_at": events.now(),
+        "outcome": ending.outcome,
+        "exit_code": ending.exit_code,
+        "message": ending.message,
+        "steps": list(ending.steps),
+    }
+
+
+def previous_digest(folder: RunFolder) -> str:
+    """Returns the SHA-256 of the manifest of this target's run before this one, or "" for the first."""
+    earlier = [run for run in runs(folder.path.parent.parent, folder.target) if run.run_id < folder.run_id]
+    closed = [run.path / MANIFEST for run in earlier if (run.path / MANIFEST).exists()]
+    return sha256(closed[-1]) if closed else ""
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, hexadecimal; memory stays flat."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _files(folder: RunFolder) -> list[Path]:
+    """Returns every file of the run but the sums themselves and hidden ones, by name."""
+    found = (path for path in folder.path.rglob("*") if path.is_file() and not path.name.startswith((".", SUMS)))
+    return sorted(found, key=lambda path: _name(folder, path))
+
+
+def _name(folder: RunFolder, path: Path) -> str:
+    return path.relative_to(folder.path).as_posix()

@@ -1,0 +1,75 @@
+"""``alembook runs`` and ``alembook show``: looking back, without touching a database."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from alembook import archive, config
+from alembook.cli import options
+from alembook.cli.terminal import console, show_facts, show_json, show_table
+
+_Target = Annotated[str, typer.Option("--target", "-t", help="Only this target's.", metavar="TARGET")]
+
+
+def runs(target: _Target = "", json: options.Json = False, config_file: options.Config = None) -> None:
+    """List the runs of the archive, oldest first."""
+    configuration = config.load(config_file)
+    if target:
+        configuration.target(target)
+    found = [_summary(folder) for folder in archive.runs(configuration.archive.path, target or None)]
+    if json:
+        show_json(found)
+        return
+    show_table(found, columns=["run", "target", "to", "outcome", "exit_code", "by", "at"], empty="no runs yet")
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, a unique part of it, or latest.", metavar="RUN")] = "latest",
+    json: options.Json = False,
+    config_file: options.Config = None,
+) -> None:
+    """Show one run: what was asked, what was done, how it ended, where its pages are."""
+    configuration = config.load(config_file)
+    folder = archive.find(configuration.archive.path, run)
+    steps = _steps(folder)
+    summary = _summary(folder)
+    if json:
+        show_json({**summary, "steps": steps, "manifest": folder.manifest()})
+        return
+    show_facts({**summary, "folder": str(folder.path)})
+    console().print()
+    show_table(steps, columns=["step", "stage", "verdict", "seconds", "page"], empty="no step was begun")
+    manifest = folder.manifest()
+    if manifest and manifest["sittings"][-1]["message"]:
+        console().print(f"\n{manifest['sittings'][-1]['message']}", style="red", markup=False)
+
+
+def _summary(folder: archive.RunFolder) -> dict[str, Any]:
+    request, manifest = folder.request(), folder.manifest()
+    outcome = manifest["outcome"] if manifest else "interrupted"
+    facts = {"run": folder.run_id, "target": folder.target, "to": request["to"], "by": request["by"], "at": request["at"]}
+    return {
+        **facts,
+        "outcome": "running" if folder.is_worked_on() else outcome,
+        "exit_code": manifest["exit_code"] if manifest else None,
+        "standing": manifest["standing"] if manifest else "not recorded; `alembook run --run` asks the database",
+    }
+
+
+def _steps(folder: archive.RunFolder) -> list[dict[str, Any]]:
+    """Returns one mapping a runbook of the run, in the order they ran, from the manifest's sittings or the events."""
+    manifest = folder.manifest()
+    if manifest and not folder.is_worked_on():
+        rows = [step for sitting in manifest["sittings"] for step in sitting["steps"]]
+        rows = [row for row in rows if row["verdict"] != "done before"]
+    else:
+        started = [event for event in folder.events_of("runner") if event["event"] == "notebook_started"]
+        rows = [{"step": event.get("notebook", ""), "stage": 0, "verdict": "begun", "notebook": ""} for event in started]
+    return [{**row, "page": _page(folder, str(row["notebook"]))} for row in rows]
+
+
+def _page(folder: archive.RunFolder, notebook: str) -> str:
+    page = folder.path / notebook.replace(".ipynb", ".html")
+    return str(page) if notebook and page.exists() else ""

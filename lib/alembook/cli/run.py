@@ -1,0 +1,84 @@
+"""``alembook run``: a whole run of a target, or what is left of one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from alembook import config, errors
+from alembook.cli import options
+from alembook.cli.terminal import console, show_table
+from alembook.runner import run as runs
+from alembook.runner.progress import Progress
+from alembook.steps.runbook import STEPS
+
+Step = StrEnum("Step", list(STEPS))  # type: ignore[misc] - mypy wants literals; the steps are named once, in STEPS
+
+
+def run(
+    target: options.Target,
+    to: Annotated[str, typer.Option(help="The revision to go to.", metavar="REV")] = "head",
+    run_id: Annotated[str, typer.Option("--run", help="Go on with this run.", metavar="RUN")] = "",
+    only: Annotated[Step | None, typer.Option(help="Run just this step.", metavar="STEP")] = None,
+    first: Annotated[Step | None, typer.Option("--from", help="Begin at this step.", metavar="STEP")] = None,
+    through: Annotated[Step | None, typer.Option(help="Stop after this step.", metavar="STEP")] = None,
+    through_stage: Annotated[int, typer.Option(help="Stop after this stage.", min=0, metavar="N")] = 0,
+    change_id: Annotated[str, typer.Option(help="The ticket this run belongs to.", metavar="ID")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Inspect, and show what would be done.")] = False,
+    config_file: options.Config = None,
+) -> int:
+    """Take a target to a revision: inspect, back up, upgrade, backfill, verify.
+
+    Stops at the first closed gate; --run goes on there.
+    """
+    if only and (first or through):
+        raise errors.UsageError(
+            "--only cannot be combined with --from or --through.",
+            why="it names the one step to run.",
+            next="Use --only STEP, or --from and --through.",
+        )
+    if (only or first) and (only or first) != "inspect" and not run_id:
+        raise errors.UsageError(
+            f"--{'only' if only else 'from'} {only or first} needs --run RUN.",
+            why="a new run begins at inspect, which freezes its plan.",
+            next="`alembook runs` lists the runs.",
+        )
+    asked = runs.Asked(
+        target=target,
+        to=to,
+        run=run_id,
+        first=str(only or first or ""),
+        last=str(only or through or ""),
+        through_stage=through_stage,
+        dry_run=dry_run,
+        change_id=change_id,
+    )
+    return conduct(config.load(config_file), asked)
+
+
+def conduct(configuration: config.Configuration, asked: runs.Asked) -> int:
+    """Runs what was asked for, shows how it ended, returns the exit code."""
+    result = runs.execute(configuration, asked, Progress())
+    console().print()
+    show_table(result.steps, columns=["notebook", "verdict", "seconds"], empty="no runbook was run")
+    console().print(f"\nrun     {result.folder.run_id}", markup=False)
+    console().print(f"state   {result.standing}", markup=False, soft_wrap=True)
+    console().print(f"record  {result.folder.path}", markup=False, soft_wrap=True)
+    console().print(f"anchor  {result.digest} (unsigned)", markup=False, soft_wrap=True)
+    if asked.dry_run and result.error is None:
+        _show_list(result)
+    if result.error:
+        raise result.error
+    return 0
+
+
+def _show_list(result: runs.Result) -> None:
+    plan = runs.plan_of(result.folder)
+    rows = [
+        {"order": number, "runbook": task.name, "applies": ", ".join(runs.content_of(plan, task))}
+        for number, task in enumerate(runs.planned(plan), start=1)
+    ]
+    console().print("\nWould run:")
+    show_table(rows, columns=["order", "runbook", "applies"], empty="nothing: the database is where it was asked to be")

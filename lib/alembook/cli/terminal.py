@@ -1,0 +1,63 @@
+"""How the terminal shows things: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_STYLES = {
+    "PASSED": "green",
+    "FAILED": "bold red",
+    "UNVERIFIED": "yellow",
+    "STOPPED": "yellow",
+    "done": "green",
+    "done before": "dim",
+}
+
+
+def console() -> Console:
+    """Returns where results go."""
+    return Console(highlight=False)
+
+
+def error_console() -> Console:
+    """Returns where errors go."""
+    return Console(stderr=True, highlight=False)
+
+
+def show_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Prints a value for programs."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def show_table(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], empty: str) -> None:
+    """Prints rows for people; words that are verdicts have their colour, numbers are right-aligned."""
+    if not rows:
+        console().print(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        is_number = all(isinstance(row.get(column), int | float) for row in rows)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    console().print(table)
+
+
+def _cell(value: object) -> Text:
+    text = f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+    return Text(text, style=_STYLES.get(text, ""))
+
+
+def show_facts(values: Mapping[str, object]) -> None:
+    """Prints name and value, a pair a line."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in values.items():
+        table.add_row(Text(name, style="dim"), _cell(value))
+    console().print(table)

@@ -1,0 +1,21 @@
+"""``alembook.toml`` and the process's environment, as typed values. The only reader of either."""
+
+from alembook.config.environment import child_environment, session_keys, write_session_keys
+from alembook.config.file import Archive, Configuration, load
+from alembook.config.target import Backfill, Backup, Limits, Reference, Target, Verify, resolve
+
+__all__ = [
+    "Archive",
+    "Backfill",
+    "Backup",
+    "Configuration",
+    "Limits",
+    "Reference",
+    "Target",
+    "Verify",
+    "child_environment",
+    "load",
+    "resolve",
+    "session_keys",
+    "write_session_keys",
+]

@@ -1,0 +1,210 @@
+"""A target: a named database with the project that owns its schema, and the policy for touching it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from alembook import errors
+from alembook.config import environment
+from alembook.config.reading import Table
+
+Kind = Literal["embedded", "env", "file", "service", "url"]
+REFERENCE = "embedded: | env:NAME | file:PATH | service:NAME | a postgresql:// URL without a password"
+_EMBEDDED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)?(@(?P<major>16|18))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Where a database's address is to be found; never the address with its password.
+
+    Attributes:
+        kind: embedded, env, file, service or url.
+        value: variable, absolute path, service, URL; for embedded ``name@major``.
+    """
+
+    kind: Kind
+    value: str
+
+    def __str__(self) -> str:
+        """Returns it as alembook.toml writes it."""
+        return self.value if self.kind == "url" else f"{self.kind}:{self.value}"
+
+    @property
+    def embedded_name(self) -> str:
+        """Returns the database's name on the embedded server."""
+        return self.value.partition("@")[0]
+
+    @property
+    def embedded_major(self) -> int:
+        """Returns the major version of the embedded server."""
+        return int(self.value.partition("@")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of what a run may cost others. 0 means no limit, where it is allowed."""
+
+    lock_timeout_ms: int = 2000
+    lock_attempts: int = 10
+    concurrent_lock_timeout_ms: int = 600_000
+    statement_timeout_ms: int = 0
+    check_timeout_s: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """How backups are made and kept."""
+
+    directory: Path
+    jobs: int = 4
+    keep: int = 7
+    proof: str = "this"
+    proof_max_age_days: int = 30
+    max_age_minutes: int = 60
+    command: str | None = None
+    proof_command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Which tables are verified and what may be shown of them."""
+
+    scope: str = "touched"
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    show_keys: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """How backfills are paced."""
+
+    batch_ms: int = 200
+    workers: int = 1
+    max_set_aside: int = 0
+    max_replication_lag_s: int = 10
+    pause_when: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One ``[targets.NAME]``, paths absolute.
+
+    Attributes:
+        folder: of ``alembook.toml``.
+        unavailable: keys the file sets whose feature this version lacks.
+    """
+
+    name: str
+    folder: Path
+    database: Reference
+    direct: Reference | None
+    project: Path
+    python: Path | None
+    working_directory: Path | None
+    environment: Mapping[str, str]
+    files: Mapping[str, str]
+    flask_app: str | None
+    alembic_args: tuple[str, ...]
+    protected: bool
+    approvals: int
+    writers: str
+    postgres_bin: Path | None
+    ledger: str | None
+    way_back: str
+    scratch: Reference | None
+    rehearsal_max_age_days: int
+    limits: Limits
+    backup: Backup
+    verify: Verify
+    backfill: Backfill
+    unavailable: tuple[str, ...]
+
+    @property
+    def state_folder(self) -> Path:
+        """Returns the folder of what belongs to this machine and not to the record: servers, keys."""
+        return self.folder / ".alembook"
+
+    def require_usable(self) -> None:
+        """Does nothing when this version does everything the target's table asks for.
+
+        Raises:
+            errors.ProtectedTarget: the target is protected.
+            errors.NotAvailableYet: the table sets a key whose feature comes later.
+        """
+        if self.protected:
+            raise errors.ProtectedTarget(
+                f"{self.name} is a protected target.",
+                why="a protected target needs a rehearsal and approvals, and this version has neither.",
+                next="Rehearse on an unprotected copy; `protected = true` stays until a version that can honour it.",
+            )
+        if self.unavailable:
+            raise errors.NotAvailableYet(
+                f"{self.name} sets {', '.join(self.unavailable)}, which this version understands and cannot do yet.",
+                why="ignoring a policy in silence would be worse than stopping.",
+                next=f"Remove {'it' if len(self.unavailable) == 1 else 'them'} from alembook.toml to go on without.",
+            )
+
+
+def read_reference(table: Table, key: str, text: str, folder: Path) -> Reference:
+    """Returns the reference a string stands for.
+
+    Raises:
+        errors.ConfigurationError: none of the accepted forms, or a URL that carries a password.
+    """
+    kind, _, value = text.partition(":")
+    if "://" in text:
+        if re.search(r"://[^/@]*:[^/@]+@", text) or re.search(r"[?&](password|sslpassword)=", text):
+            raise errors.ConfigurationError(
+                f"alembook.toml: the URL of {key} carries a password.",
+                why="the file is committed and archived; it holds references, never secrets.",
+                next="Move the URL to a variable and write env:NAME, or drop the password and use a passfile.",
+            )
+        return Reference(kind="url", value=text)
+    if kind == "embedded" and (found := _EMBEDDED.fullmatch(value)):
+        return Reference(kind="embedded", value=f"{found['name'] or 'alembook'}@{found['major'] or 18}")
+    if kind == "file" and value:
+        return Reference(kind="file", value=str(folder / value))
+    if kind in {"env", "service"} and value:
+        return Reference(kind="env" if kind == "env" else "service", value=value)
+    raise table.refuse(key, accepted=REFERENCE)
+
+
+def resolve(reference: Reference) -> str:
+    """Returns the connection string or URL a reference stands for, secrets included.
+
+    Raises:
+        errors.ConfigurationError: the variable or file is missing or empty.
+        ValueError: for ``embedded:``, which has no string.
+    """
+    if reference.kind == "env":
+        return environment.variable(reference.value)
+    if reference.kind == "file":
+        return _content(Path(reference.value))
+    if reference.kind == "service":
+        return f"service={reference.value}"
+    if reference.kind == "url":
+        return reference.value
+    raise ValueError("an embedded database has no connection string; ask the embedded server")
+
+
+def _content(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise errors.ConfigurationError(
+            f"The file {path} cannot be read.",
+            why=f"a reference in alembook.toml says file:{path.name}; the system says {error.strerror}.",
+            next="Create it with the connection URL on one line, readable only by you (mode 0600).",
+        ) from error
+    if not text:
+        raise errors.ConfigurationError(
+            f"The file {path} is empty.",
+            why=f"a reference in alembook.toml says file:{path.name}.",
+            next="Write the connection URL into it, on one line.",
+        )
+    return text

@@ -1,0 +1,149 @@
+"""Tables and short texts as HTML. Every value is escaped: it may come from somebody's database."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from alembook.verdict import Check, Outcome, worst_first
+
+_CLASSES = {Outcome.PASSED: "passed", Outcome.FAILED: "failed", Outcome.UNVERIFIED: "unverified"}
+
+
+class Html:
+    """Text that a notebook shows as HTML, and a terminal as plain text."""
+
+    def __init__(self, markup: str, plain: str) -> None:
+        self.markup = markup
+        self.plain = plain
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def __repr__(self) -> str:
+        """Returns the plain text."""
+        return self.plain
+
+
+def text_of(value: object) -> str:
+    """Returns a value as a person reads it: separators in numbers, "-" for nothing, seconds in times."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return f"{int(value):,}"
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 1 else f"{value:,.2f}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(text_of(part) for part in value) or "-"
+    return str(value)
+
+
+def size(size_bytes: float) -> str:
+    """Returns bytes in the unit a person would use (1 kB = 1024 bytes, as PostgreSQL counts)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size_bytes) < 1024:
+            return f"{size_bytes:,.0f} {unit}" if unit in {"B", "kB"} else f"{size_bytes:,.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:,.1f} TB"
+
+
+def table(frame: pd.DataFrame, *, limit: int = 60, verdict: str | None = None, empty: str = "nothing") -> Html:
+    """Returns a frame as a table, first ``limit`` rows.
+
+    Args:
+        frame: any; a column named ``*_bytes`` is shown in units, underscores in names become spaces.
+        limit: how many rows are shown; what is cut off is said.
+        verdict: the column whose value (PASSED, FAILED, UNVERIFIED) colours the row.
+        empty: what to say when there is no row.
+    """
+    if frame.empty:
+        return nothing(empty)
+    shown = frame.head(limit)
+    names = [str(name) for name in shown.columns]
+    cells = [[_cell(name, value) for name, value in zip(names, row, strict=True)] for row in _records(shown)]
+    marks = [_mark(value) for value in shown[verdict]] if verdict else [""] * len(shown)
+    numeric = [pd.api.types.is_numeric_dtype(shown[name]) for name in shown.columns]
+    note = f"{len(frame) - limit:,} more rows are in the archive." if len(frame) > limit else ""
+    titles = [name.removesuffix("_bytes").replace("_", " ") for name in names]
+    return Html(_markup(titles, cells, marks, numeric, note), shown.to_string(index=False))
+
+
+def nothing(text: str) -> Html:
+    """Returns the sentence that stands where there is nothing to show."""
+    return Html(f'<p class="alembook-empty">{html.escape(text)}</p>', text)
+
+
+def _records(frame: pd.DataFrame) -> list[list[Any]]:
+    return [list(row) for row in frame.itertuples(index=False, name=None)]
+
+
+def _cell(name: str, value: object) -> str:
+    if name.endswith("_bytes") and isinstance(value, int | float) and not math.isnan(value):
+        return size(value)
+    return text_of(value)
+
+
+def _mark(value: object) -> str:
+    return _CLASSES[Outcome(str(value))] if str(value) in set(Outcome) else ""
+
+
+def _markup(
+    titles: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    marks: Sequence[str],
+    numeric: Sequence[bool],
+    note: str,
+) -> str:
+    head = "".join(f"<th{_align(right)}>{html.escape(title)}</th>" for title, right in zip(titles, numeric, strict=True))
+    rows = "".join(
+        f'<tr class="{mark}">'
+        + "".join(f"<td{_align(right)}>{html.escape(cell)}</td>" for cell, right in zip(row, numeric, strict=True))
+        + "</tr>"
+        for row, mark in zip(cells, marks, strict=True)
+    )
+    foot = f'<p class="alembook-note">{html.escape(note)}</p>' if note else ""
+    return f'<table class="alembook-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{foot}'
+
+
+def _align(right: bool) -> str:
+    return ' class="number"' if right else ""
+
+
+def facts(values: Mapping[str, object]) -> Html:
+    """Returns name -> value as a two-column table, in the given order."""
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(text_of(value))}</td></tr>" for name, value in values.items()
+    )
+    plain = "\n".join(f"{name}: {text_of(value)}" for name, value in values.items())
+    return Html(f'<table class="alembook-table alembook-facts"><tbody>{rows}</tbody></table>', plain)
+
+
+def banner(outcome: Outcome, text: str) -> Html:
+    """Returns a verdict as one coloured line."""
+    markup = f'<p class="alembook-banner {_CLASSES[outcome]}"><b>{outcome}</b> {html.escape(text)}</p>'
+    return Html(markup, f"{outcome} {text}")
+
+
+def checks(found: Iterable[Check]) -> Html:
+    """Returns checks as a table, the failing ones first, with what to do next."""
+    rows = [
+        {
+            "outcome": check.outcome.value,
+            "grade": check.grade.value,
+            "check": check.name,
+            "expected": check.expected,
+            "found": check.found,
+            "why / next": " ".join(part for part in (check.why, check.next) if part),
+        }
+        for check in worst_first(found)
+    ]
+    return table(pd.DataFrame(rows), verdict="outcome", limit=200, empty="no checks")

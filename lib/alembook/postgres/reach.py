@@ -1,0 +1,23 @@
+"""From a target to the database it names."""
+
+from __future__ import annotations
+
+from alembook import config
+from alembook.postgres import embedded
+from alembook.postgres.connection import Database
+
+
+def database(target: config.Target) -> Database:
+    """Returns where the target's database is: the ``direct`` one where a pooler stands in front.
+
+    An ``embedded:`` target's server is started when it does not run.
+
+    Raises:
+        errors.ConfigurationError: a reference leads nowhere.
+        errors.EmbeddedServerFailed: the embedded server cannot be started.
+    """
+    reference = target.direct or target.database
+    if reference.kind == "embedded":
+        server = embedded.Server(target.state_folder, reference.embedded_major)
+        return server.ensure().with_dbname(reference.embedded_name)
+    return Database.parse(config.resolve(reference))

@@ -1,0 +1,151 @@
+"""The one session that holds a run's two locks: mutex M (one run at a time) and nonce N (the right database).
+
+Both are session-level advisory locks on an autocommit connection of their own. M is derived from the version table and
+lives in the target's own database; N is drawn at random for each session. A connection of the project is in the right
+database exactly when one backend holds M and N *with this database's oid*: a clone of the server has neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from types import TracebackType
+
+import psycopg2
+
+from alembook import errors
+from alembook.postgres import connection as connections
+from alembook.postgres import statements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The two keys, signed 64 bit each, as ``pg_advisory_lock(bigint)`` takes them."""
+
+    mutex: int
+    nonce: int
+
+
+def mutex_of(version_table: str) -> int:
+    """Returns M for a version table ("public.alembic_version"); the database itself is part of any advisory lock."""
+    digest = hashlib.sha256(f"alembook/{version_table}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+class Held:
+    """Both locks, held until ``close``.
+
+    Use it as a context manager. The connection is idle outside a transaction, so it holds nothing back.
+    """
+
+    def __init__(self, database: connections.Database, *, version_table: str, application_name: str) -> None:
+        self.database = database
+        self.session = Session(
+            mutex=mutex_of(version_table), nonce=int.from_bytes(secrets.token_bytes(8), "big", signed=True)
+        )
+        self._connection = connections.connect(
+            database,
+            application_name=application_name,
+            settings={"idle_session_timeout": "0", "tcp_keepalives_idle": "30"},
+        )
+        try:
+            self._refuse_pooler()
+            self._acquire()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _refuse_pooler(self) -> None:
+        """Compares libpq's backend pid with the server's, before anything is set or locked."""
+        told = self._connection.info.backend_pid
+        found = connections.scalar(self._connection, "SELECT pg_backend_pid()")
+        if told != found:
+            raise errors.PoolerRefused(
+                f"A connection pooler stands between Alembook and {self.database.label()}.",
+                why="in transaction mode it hands settings and locks of one client to another.",
+                next="Set `direct` of this target in alembook.toml to the server itself.",
+                state="unchanged: nothing was set or locked.",
+            )
+
+    def _acquire(self) -> None:
+        take = "SELECT pg_try_advisory_lock(%(key)s)"
+        if not connections.scalar(self._connection, take, {"key": self.session.mutex}):
+            raise self._busy()
+        if not connections.scalar(self._connection, take, {"key": self.session.nonce}):
+            raise errors.SessionLost("The run's nonce could not be locked.", state="unchanged.")
+
+    def _busy(self) -> errors.TargetBusy:
+        found = connections.rows(
+            self._connection, statements.load(__package__, "session_holder.sql"), {"key": self.session.mutex}
+        )
+        holder = found[0] if found else {}
+        return errors.TargetBusy(
+            f"Another run holds {self.database.dbname}.",
+            why=f"backend {holder.get('pid', 'unknown')} ({holder.get('application_name', 'gone meanwhile')}) has held "
+            f"the run's lock since {holder.get('backend_start', 'just now')}.",
+            next="Wait until it ends, or stop it where it runs; then start again.",
+        )
+
+    def check(self) -> None:
+        """Does nothing while both locks are held.
+
+        Raises:
+            errors.SessionLost: the connection or a lock is gone.
+        """
+        sql = statements.load(__package__, "session_check.sql")
+        keys = {"mutex": self.session.mutex, "nonce": self.session.nonce}
+        try:
+            held = connections.scalar(self._connection, sql, keys)
+        except (errors.QueryFailed, psycopg2.InterfaceError) as error:
+            raise self._lost() from error
+        if not held:
+            raise self._lost()
+
+    def _lost(self) -> errors.SessionLost:
+        return errors.SessionLost(
+            "The session that holds the run's locks is gone.",
+            why="its connection ended (server restart, failover, network, or somebody ended the backend).",
+            next="Run `alembook run --run RUN` to see what is applied and go on.",
+        )
+
+    def close(self) -> None:
+        """Releases both locks by ending the session. Safe to call twice."""
+        self._connection.close()
+
+    def __enter__(self) -> Held:
+        """Returns itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Releases both locks."""
+        self.close()
+
+
+def hold(
+    database: connections.Database,
+    *,
+    version_table: str = "alembic_version",
+    application_name: str = "alembook session",
+) -> Held:
+    """Takes both locks and returns their holder.
+
+    Args:
+        database: the target; with a pooler in front, the ``direct`` one.
+        version_table: name of the version table, part of the mutex.
+        application_name: what ``pg_stat_activity`` shows.
+
+    Raises:
+        errors.TargetBusy: another session holds the mutex (exit 6).
+        errors.PoolerRefused: a transaction pooler answers.
+        errors.Unreachable, errors.AccessRefused: as ``connection.connect``.
+    """
+    return Held(database, version_table=version_table, application_name=application_name)
+
+
+def holds(connection: connections.Connection, session: Session) -> bool:
+    """Says whether one backend holds both locks in the database this connection reached."""
+    keys = {"mutex": session.mutex, "nonce": session.nonce}
+    return bool(connections.scalar(connection, statements.load(__package__, "session_held.sql"), keys))

@@ -1,0 +1,1 @@
+"""A project: an Alembic environment, driven unedited in a child process."""

@@ -1,0 +1,120 @@
+"""Looking: the graph of revisions, and where env.py leads. Nothing is created, in no database."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from typing import Any, Dict, List, Sequence, Tuple
+
+from alembic.script import Script
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from .context import facts
+from .door import Door, raw
+from .environment import Environment, tuple_of
+from .failure import Caught, Failure, describe, sqlstate
+from .wire import Wire
+
+READ_ONLY = "25006"
+_ROUNDS = 20
+
+
+class Look:
+    """Reads one project.
+
+    Args:
+        wire: where events go.
+        door: already installed, with read-only settings.
+    """
+
+    def __init__(self, wire: Wire, door: Door) -> None:
+        self._wire = wire
+        self._door = door
+        self._contexts: List[Dict[str, Any]] = []
+        self._skipped: List[str] = []
+
+    def install(self) -> None:
+        """Listens for statements that a read-only session refused before."""
+        event.listen(Engine, "before_cursor_execute", self._leave_out, retval=True)
+
+    def run(self, environment: Environment) -> None:
+        """Tells everything about the project in one event, "described".
+
+        Raises:
+            Failure: env.py could not be run to its end, or never reached its revisions.
+        """
+        revisions = [_revision(environment, script) for script in environment.revisions()]
+        self._run_env(environment)
+        if not self._contexts:
+            raise Failure("unfinished", "env.py ended without running migrations.")
+        self._wire.send(
+            "described",
+            revisions=revisions,
+            heads=list(environment.script.get_heads()),
+            bases=list(environment.script.get_bases()),
+            script_folder=os.path.abspath(environment.script.dir),
+            env_file=os.path.abspath(environment.script.env_py_location),
+            ini=environment.config.config_file_name,
+            versions=self._contexts[0]["versions"],
+            contexts=self._contexts,
+            left_out=self._skipped,
+        )
+
+    def _run_env(self, environment: Environment) -> None:
+        """Runs env.py; again without the statement, each time it would write something before its revisions.
+
+        ``CREATE SCHEMA IF NOT EXISTS`` is such a statement: refused in a read-only session even where the schema is.
+        """
+        for _ in range(_ROUNDS):
+            self._contexts.clear()
+            with Caught() as caught:
+                environment.run(self._look, destination="heads")
+            if caught.error is None or not self._can_leave_out(caught.error):
+                break
+        if caught.error is not None and not self._contexts:
+            raise caught.error
+
+    def _can_leave_out(self, error: BaseException) -> bool:
+        statement = describe(error).get("statement")
+        if sqlstate(error) != READ_ONLY or not statement or statement in self._skipped:
+            return False
+        self._skipped.append(statement)
+        return True
+
+    def _leave_out(
+        self,
+        connection: Any,  # noqa: ARG002
+        cursor: Any,  # noqa: ARG002
+        statement: str,
+        parameters: Any,
+        *_: Any,
+    ) -> Tuple[str, Any]:
+        return ("SELECT 1 WHERE false", ()) if statement in self._skipped else (statement, parameters)
+
+    def _look(self, heads: Sequence[str], context: Any) -> Sequence[Any]:
+        """Takes Alembic's place for the time of one ``run_migrations``: notes where it got to, runs nothing."""
+        if self._door.holder(raw(context.connection)) is None:
+            raise Failure("session_lost", "The session that holds the run's locks is gone.")
+        self._contexts.append(dict(facts(context, self._door), rows=list(heads)))
+        return ()
+
+
+def _revision(environment: Environment, script: Script) -> Dict[str, Any]:
+    module: Any = script.module
+    docstring = inspect.cleandoc(module.__doc__ or "")
+    path = os.path.abspath(script.path)
+    with open(path, "rb") as file:
+        source = file.read()
+    down = list(tuple_of(script.down_revision))
+    return {
+        "id": script.revision,
+        "down": down,
+        "depends_on": [parent for parent in environment.parents(script.revision) if parent not in down],
+        "branch_labels": list(tuple_of(getattr(module, "branch_labels", None))),
+        "file": path,
+        "sha256": hashlib.sha256(source).hexdigest(),
+        "docstring": docstring,
+        "uses_autocommit": b"autocommit_block" in source,
+    }

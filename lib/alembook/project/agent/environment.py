@@ -1,0 +1,154 @@
+"""The project's Alembic environment: its configuration, its revisions, and running its env.py."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import platform
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
+
+import alembic
+import sqlalchemy
+from alembic.config import CommandLine, Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script, ScriptDirectory
+
+Steps = Callable[[Any, Any], Iterable[Any]]
+Applied = Callable[..., None]
+
+
+class Environment:
+    """One project, loaded.
+
+    Args:
+        config: as the project's own commands would make it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.script = ScriptDirectory.from_config(config)
+
+    def run(self, steps: Steps, *, destination: str, applied: Optional[Applied] = None) -> None:
+        """Executes env.py once, online.
+
+        Args:
+            steps: Alembic's ``fn``: gets the version rows and the migration context, yields what to run.
+            destination: what env.py is told, if it asks.
+            applied: called in each revision's transaction after its version row was written, which then makes each
+                revision a transaction of its own; None = looking: Alembic creates no version table.
+        """
+        options = {} if applied else {"dont_mutate": True}
+        context = EnvironmentContext(
+            self.config,
+            self.script,
+            fn=steps,
+            as_sql=False,
+            starting_rev=None,
+            destination_rev=destination,
+            tag=None,
+            **options,
+        )
+        if applied:
+            # On the instance: env.py reaches it through a proxy that looks attributes up there, a subclass is not seen.
+            context.configure = _with(context.configure, applied)  # type: ignore[method-assign]
+        with context:
+            self.script.run_env()
+
+    def revisions(self) -> List[Script]:
+        """Returns every revision, base first, each after what it revises."""
+        return list(self.script.walk_revisions())[::-1]
+
+    def parents(self, revision: str) -> List[str]:
+        """Returns what must be applied before a revision: what it revises and what it depends on."""
+        script: Any = self.script.get_revision(revision)
+        depends = self.script.get_revisions(list(tuple_of(script.dependencies))) if script.dependencies else ()
+        return list(tuple_of(script.down_revision)) + [entry.revision for entry in depends if entry is not None]
+
+    def closure(self, revisions: Iterable[str]) -> Set[str]:
+        """Returns revisions and everything below them."""
+        found: Set[str] = set()
+        waiting = list(revisions)
+        while waiting:
+            revision = waiting.pop()
+            if revision not in found:
+                found.add(revision)
+                waiting += self.parents(revision)
+        return found
+
+
+def _with(configure: Callable[..., None], applied: Applied) -> Callable[..., None]:
+    def patched(*arguments: Any, **named: Any) -> None:
+        own = named.get("on_version_apply") or ()
+        callbacks = tuple(own) if isinstance(own, (tuple, list)) else (own,)
+        named["on_version_apply"] = (*callbacks, applied)
+        named["transaction_per_migration"] = True
+        configure(*arguments, **named)
+
+    return patched
+
+
+def tuple_of(value: Any) -> Sequence[str]:
+    """Returns Alembic's None, string or sequence as a tuple."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+@contextlib.contextmanager
+def opened(project: Mapping[str, Any]) -> Iterator[Environment]:
+    """Loads the project, inside its application's context when it is a Flask one.
+
+    Args:
+        project: "ini", "toml" (paths or None), "url", "arguments" (of -x), "uses_flask".
+    """
+    if not project["uses_flask"]:
+        yield Environment(_config(project))
+        return
+    application = importlib.import_module("flask.cli").ScriptInfo().load_app()
+    with application.app_context():
+        yield Environment(_flask_config(application, project))
+
+
+def _config(project: Mapping[str, Any]) -> Config:
+    files = {"file_": project["ini"]}
+    if project["toml"]:
+        files["toml_file"] = project["toml"]  # Alembic 1.16 or newer
+    config = Config(cmd_opts=_options(project), **files)
+    _point(config, project["url"])
+    return config
+
+
+def _flask_config(application: Any, project: Mapping[str, Any]) -> Config:
+    config: Config = application.extensions["migrate"].migrate.get_config(x_arg=list(project["arguments"]) or None)
+    config.cmd_opts = _options(project)
+    _point(config, project["url"])
+    return config
+
+
+def _point(config: Config, url: str) -> None:
+    """Hands the URL over where an env.py looks for it; % is ConfigParser's own sign."""
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+
+
+def _options(project: Mapping[str, Any]) -> Any:
+    """Returns what env.py would see of the command line ``alembic -x ... upgrade heads``."""
+    extra = [part for argument in project["arguments"] for part in ("-x", argument)]
+    return CommandLine().parser.parse_args([*extra, "upgrade", "heads"])
+
+
+def versions() -> Dict[str, str]:
+    """Returns the versions of what runs here."""
+    return {
+        "python": platform.python_version(),
+        "alembic": alembic.__version__,
+        "sqlalchemy": sqlalchemy.__version__,
+    }
+
+
+def driver(dialect: Any) -> str:
+    """Returns name and version of a dialect's driver: "psycopg2 2.9.9"."""
+    module = getattr(dialect, "dbapi", None)
+    if not hasattr(module, "__version__"):
+        module = importlib.import_module(dialect.driver)
+    version = getattr(module, "__version__", "")
+    return "{} {}".format(dialect.driver, str(version).split(" ", maxsplit=1)[0]).strip()

@@ -1,0 +1,47 @@
+"""One request, from its first line to the end of the process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any, Mapping
+
+from .description import Look
+from .door import Door
+from .environment import opened
+from .failure import Caught, describe
+from .tape import Tape
+from .upgrade import Upgrade
+from .wire import DONE, FAILED, Wire
+
+
+def main(control: int, events: int) -> None:
+    """Does what the parent asks for and ends the process, threads of the project or not."""
+    wire = Wire(control, events)
+    request = wire.request()
+    wire.end_with_parent()
+    sys.path.insert(0, os.getcwd())  # as "python -m alembic" has it; after our own imports, before the project's
+    with Caught() as caught:
+        _work(wire, request)
+    if caught.error is not None:
+        wire.send("failed", **describe(caught.error))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(DONE if caught.error is None else FAILED)
+
+
+def _work(wire: Wire, request: Mapping[str, Any]) -> None:
+    door = Door(wire, request["session"], request["settings"])
+    door.install()
+    if request["verb"] == "describe":
+        look = Look(wire, door)
+        look.install()
+        with opened(request["project"]) as environment:
+            look.run(environment)
+        return
+    tape = Tape(wire, request["limits"])
+    tape.install()
+    with opened(request["project"]) as environment:
+        Upgrade(wire, door, tape, request).run(environment)

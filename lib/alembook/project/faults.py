@@ -1,0 +1,206 @@
+"""What went wrong with a project, told as errors of the tree: the text says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alembook import config, errors
+from alembook.postgres.connection import Database
+
+_STATEMENT_LENGTH = 1500
+_NO_LOCK = "55P03"
+
+#: kind -> what, why, next. Names in braces are fields of the event.
+_TEXTS: Mapping[str, tuple[str, str, str]] = {
+    "statement": (
+        "The revision {revision} failed: {message}.",
+        "the server refused a statement (SQLSTATE {sqlstate}).",
+        "Correct the cause in the data and go on with this run; after a change to a file begin a new one.",
+    ),
+    "lock": (
+        "The revision {revision} did not get its locks in {attempts} attempts.",
+        "each was given up after lock_timeout, so that nobody waits behind it for long (SQLSTATE {sqlstate}).",
+        "Wait for the blocker, or end it; then go on with this run. Do not raise lock_timeout: others wait that long.",
+    ),
+    "guard": (
+        "The revision {revision} was not applied: rows are left that the backfill {name} had to complete.",
+        "in its own transaction, with {table} locked, the backfill's `pending` still found a row.",
+        "Something still writes such rows: deploy the application that no longer does, run the backfill again, go on.",
+    ),
+    "session_lost": (
+        "The session that holds the run's locks is gone, so nothing more was applied.",
+        "without it another run could begin (server restart, failover, network, or somebody ended the backend).",
+        "Go on with this run: it takes the locks again and applies what is left.",
+    ),
+    "rolled_back": (
+        "The revision {revision} ran and is not in the database.",
+        "env.py handed Alembic a connection already in a transaction and never committed it.",
+        "Let env.py commit before context.configure(), or wrap its work in `with connection.begin():`.",
+    ),
+    "partly_committed": (
+        "The revision {revision} failed, and a part of it is committed.",
+        "it leaves its transaction (autocommit_block or COMMIT), so it cannot be repeated as a whole.",
+        "Compare the database with the revision's file, undo or finish that part by hand, then go on.",
+    ),
+    "still_open": (
+        "The revision {revision} failed, and its transaction is still open.",
+        "the project keeps the connection of the failed attempt.",
+        "Go on with this run: a new process starts with new connections.",
+    ),
+    "not_applicable": (
+        "The revisions cannot be applied as planned: {message}",
+        "the database is not where the plan begins.",
+        "Begin a new run, which plans anew.",
+    ),
+    "autocommit": (
+        "The project's env.py opens a transaction around all revisions, and {revisions} must leave it.",
+        "Alembic's autocommit_block needs a transaction of Alembic's own.",
+        "Remove connection.begin() (or any statement) before context.configure() in env.py.",
+    ),
+    "no_transactions": (
+        "The project's connection commits every statement by itself.",
+        "its engine is made with isolation_level=AUTOCOMMIT, so a revision that fails would stay half applied.",
+        "Use a plain engine in env.py; single statements can leave the transaction with autocommit_block.",
+    ),
+    "many": (
+        "The project's env.py runs migrations more than once.",
+        "it loops over several databases or schemas; a run is about one of them.",
+        "Make one target for each, chosen by `alembic_args` or `environment`.",
+    ),
+    "unfinished": (
+        "The project's env.py ended without running its revisions.",
+        "it never called context.run_migrations() online, or ended early.",
+        "Run `alembic current` in the project and look at what env.py decides.",
+    ),
+    "exit": (
+        "The project ended the process: {message}.",
+        "env.py, a revision or the application called exit().",
+        "Look at the last lines below; the child gets only `environment` of the target and an allow-list.",
+    ),
+    "prompt": (
+        "The project asked a question, and there is nobody to answer.",
+        "env.py, a revision or the application reads from the terminal.",
+        "Give the answer in another way: `environment` or `alembic_args` of the target.",
+    ),
+    "import": (
+        "The project could not be loaded: {message}.",
+        "a module is missing for this interpreter and working directory.",
+        "Set `python` and `working_directory` of the target to where `alembic` works by hand.",
+    ),
+    "alembic": (
+        "Alembic refused: {message}.",
+        "the project's configuration or its revisions are not as Alembic needs them.",
+        "Run `alembic history` in the project; it says the same.",
+    ),
+    "error": (
+        "The project failed: {message}.",
+        "its own code raised this.",
+        "Look at the places below.",
+    ),
+}
+
+
+def wrong_database(event: Mapping[str, Any], target: config.Target, database: Database) -> errors.WrongDatabase:
+    """Returns the error for a project that connected elsewhere."""
+    reached = event["reached"]
+    if "dialect" in reached:
+        place = f"a {reached['dialect']} database ({reached.get('database', 'in memory')})"
+    else:
+        where = reached.get("host") or reached.get("address") or "the default host"
+        port = f":{reached['port']}" if reached.get("port") else ""
+        place = f"{reached['user']}@{where}{port}/{reached['database']}"
+    return errors.WrongDatabase(
+        "The project connected to another database than the target.",
+        why=f"it reached {place}; the target is {database.label()}. Nothing but the question where it is was sent.",
+        next=(
+            "Point it right: env.py gets sqlalchemy.url; for one that reads a variable set "
+            f'environment = {{ DATABASE_URL = "{{url}}" }} in [targets.{target.name}], or files, or alembic_args (-x).'
+        ),
+        state="unchanged: the agent ended before the project's first statement.",
+    )
+
+
+def told(event: Mapping[str, Any], *, state: str, evidence: Mapping[str, str]) -> errors.StepFailed:
+    """Returns the error for an event "failed" of the agent."""
+    revision = event.get("revision")
+    kind = event["kind"]
+    if kind == "statement" and not event.get("sqlstate"):
+        return _disconnected(event, state=state, evidence=evidence)
+    what, why, next_step = _TEXTS["lock" if event.get("sqlstate") == _NO_LOCK and event.get("attempts") else kind]
+    fields = {key: _text(value) for key, value in event.items()}
+    fields["message"] = fields.get("message", "").removesuffix(".")
+    family = _family(kind, revision)
+    if kind == "statement" and not revision:
+        what = "The project failed before its revisions: {message}."
+    return family(
+        what.format_map(fields), why=why.format_map(fields), next=next_step, state=state, evidence=evidence
+    )
+
+
+def _family(kind: str, revision: str | None) -> type[errors.StepFailed]:
+    if kind == "session_lost":
+        return errors.SessionLost
+    return errors.UpgradeFailed if revision or kind == "not_applicable" else errors.ProjectFailed
+
+
+def _disconnected(event: Mapping[str, Any], *, state: str, evidence: Mapping[str, str]) -> errors.StepFailed:
+    """Returns the error for a connection that could not be made, or was lost."""
+    message = str(event["message"]).removesuffix(".")
+    if event.get("revision"):
+        return errors.UpgradeFailed(
+            f"The revision {event['revision']} failed: the connection was lost.",
+            why=f"{message}.",
+            next="See that the server is well; then go on with this run.",
+            state=state,
+            evidence=evidence,
+        )
+    return errors.ProjectFailed(
+        f"The project could not connect: {message}.",
+        why="env.py made a connection of its own, and no server accepted it.",
+        next="See that the address it uses is the target's: sqlalchemy.url, or `environment`, `files`, `alembic_args`.",
+        state=state,
+        evidence=evidence,
+    )
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+
+
+def evidence(event: Mapping[str, Any], blockers: Sequence[str], stderr: str) -> dict[str, str]:
+    """Returns what stands below an error: statement, names, places in the project, blockers, the last of stderr."""
+    names = [f"{name} {event[name]}" for name in ("table", "column", "constraint") if event.get(name)]
+    found = {
+        "statement": (event.get("statement") or "")[:_STATEMENT_LENGTH],
+        "named by the server": "\n".join(names) if event.get("sqlstate") else "",
+        "blocked by": "\n".join(blockers),
+        "in the project": "\n".join(event.get("where") or ()),
+        "last lines of stderr": stderr,
+    }
+    return {title: text for title, text in found.items() if text}
+
+
+def died(exit_code: int, *, state: str, revision: str | None, stderr: str) -> errors.StepFailed:
+    """Returns the error for an agent that ended without saying why."""
+    how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    found = {"last lines of stderr": stderr} if stderr else {}
+    if revision:
+        return errors.UpgradeFailed(
+            f"The agent ended by {how} while it applied {revision}.",
+            why="it was killed (by a person, or for lack of memory), or a library crashed.",
+            next="Go on with this run: it reads from the database what is applied and applies what is left.",
+            state=state,
+            evidence=found,
+        )
+    missing = "No module named" in stderr
+    return errors.ProjectFailed(
+        f"The agent ended by {how} before the project's first revision.",
+        why="its interpreter lacks a module." if missing else "the lines below are all it said." if stderr else "",
+        next=(
+            "Set `python` of the target to an interpreter (3.8 or newer) that has Alembic (1.8 or newer) and the "
+            "project's own packages."
+        ),
+        state=state,
+        evidence=found,
+    )

@@ -1,0 +1,89 @@
+"""Handing the target's address to a project: its environment, private files, and what is kept out of sight."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from alembook import config
+from alembook.postgres.connection import Database
+
+_PLACE = re.compile(r"\{(url(?:\+(?P<driver>\w+))?|host|port|user|password|database)\}")
+_VALUES = re.compile(r"(\bDETAIL:|\[parameters: ).*")
+_HIDDEN = "***"
+_SECRET_LENGTH = 6
+
+
+def filled(template: str, database: Database) -> str:
+    """Returns a template with {url}, {url+asyncpg}, {host}, {port}, {user}, {password} and {database} filled in.
+
+    Any other text in braces stays what it is: a template may be JSON.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        named = {
+            "host": database.host,
+            "port": str(database.port or 5432),
+            "user": database.user,
+            "password": database.password,
+            "database": database.dbname,
+        }
+        return named.get(match[1]) or (database.url(match["driver"]) if match[1].startswith("url") else "")
+
+    return _PLACE.sub(value, template)
+
+
+@contextlib.contextmanager
+def environment(target: config.Target, database: Database, *, application_name: str) -> Iterator[dict[str, str]]:
+    """Yields the whole environment of the agent; private files it names live as long.
+
+    ``PYTHONPATH`` is ours: another interpreter does not get it.
+    """
+    own = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PGAPPNAME": application_name}
+    if target.flask_app:
+        own["FLASK_APP"] = target.flask_app
+    given = {name: filled(template, database) for name, template in target.environment.items()}
+    with _files(target.files, database) as paths:
+        whole = config.child_environment({**own, **paths, **given})
+        if target.python is not None and "PYTHONPATH" not in given:
+            whole.pop("PYTHONPATH", None)
+        yield whole
+
+
+@contextlib.contextmanager
+def _files(templates: Mapping[str, str], database: Database) -> Iterator[dict[str, str]]:
+    """Yields variable -> path of a file only we can read; the files are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="alembook-") as folder:
+        paths: dict[str, str] = {}
+        for variable, template in templates.items():
+            path = Path(folder) / variable
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(filled(template, database))
+            paths[variable] = str(path)
+        yield paths
+
+
+def without_secrets(text: str, database: Database) -> str:
+    """Returns a text without the password, plain or as a URL writes it.
+
+    One of fewer than 6 characters is replaced only where a URL or a connection string has it: it may be a common word.
+    """
+    if not database.password:
+        return text
+    for secret in {database.password, quote(database.password, safe=""), quote(database.password)}:
+        if len(secret) >= _SECRET_LENGTH:
+            text = text.replace(secret, _HIDDEN)
+        else:
+            text = re.sub(rf"(:|password=){re.escape(secret)}(?=@|\s|'|$)", rf"\1{_HIDDEN}", text)
+    return text
+
+
+def without_values(line: str) -> str:
+    """Returns a printed line without what follows DETAIL or SQLAlchemy's "[parameters:", which shows rows."""
+    return _VALUES.sub(rf"\1 {_HIDDEN}", line)

@@ -1,0 +1,230 @@
+"""Comparing two instants, table by table: what was there, what should be there now, what is.
+
+A table's rows do not change unless a rule says so; a table that appears or goes is judged by what the plan and the
+rules know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from alembook.verdict import Check, Grade, Outcome
+
+#: Columns of a comparison and their dtypes; Int64 may be missing.
+DTYPES = {
+    "schema": "str",
+    "table": "str",
+    "before": "Int64",
+    "after": "Int64",
+    "expected": "Int64",
+    "difference": "Int64",
+    "verdict": "str",
+    "reason": "str",
+    "grade": "str",
+}
+_WORST_FIRST = [Outcome.FAILED, Outcome.UNVERIFIED, Outcome.PASSED]
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known of one table beforehand."""
+
+    expected: int | None = None
+    unknown: str = ""
+    grade: Grade = Grade.MUST
+    is_created: bool = False
+    is_dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judgement:
+    """What became of one table; ``expected`` is None where nothing could say."""
+
+    verdict: Outcome
+    expected: int | None = None
+    reason: str = ""
+    grade: Grade = Grade.MUST
+
+
+def compare(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    expected: Mapping[str, int] | None = None,
+    created: Collection[str] = (),
+    dropped: Collection[str] = (),
+    unknown: Mapping[str, str] | None = None,
+    grades: Mapping[str, Grade] | None = None,
+) -> pd.DataFrame:
+    """Returns one row per table that is on either side or in a rule.
+
+    Args:
+        before: table of tables as ``measurement.Measurement.tables``.
+        after: the same, later.
+        expected: rows a table must have afterwards, by rule; for every other table it is the number before.
+        created: tables the plan creates.
+        dropped: tables the plan drops.
+        unknown: tables whose rule could not be counted -> why.
+        grades: how much a table's rule weighs; must when it is not here.
+
+    Tables are named "schema.table", or "table" where exactly one schema has it.
+
+    Returns:
+        schema, table (str), before, after, expected, difference (Int64; rows; difference = after - expected, a table
+        that is gone counting 0; missing where nothing can say), verdict (FAILED, UNVERIFIED, PASSED), reason (str, ""
+        when there is nothing to say), grade (must, should, may). FAILED first, then UNVERIFIED, then by schema and
+        table.
+    """
+    sides = _by_name(before), _by_name(after)
+    names = set(sides[0]) | set(sides[1])
+    rows, why = _placed(expected or {}, names), _placed(unknown or {}, names)
+    weights = _placed(grades or {}, names)
+    made, gone = _placed(dict.fromkeys(created, ""), names), _placed(dict.fromkeys(dropped, ""), names)
+    lines = []
+    for name in names | set(rows) | set(why):
+        known = _Known(
+            expected=rows.get(name),
+            unknown=why.get(name, ""),
+            grade=weights.get(name, Grade.MUST),
+            is_created=name in made,
+            is_dropped=name in gone,
+        )
+        counted = sides[0].get(name), sides[1].get(name)
+        judgement = _judge(*counted, known) if name in names else _unplaced(name, names, known)
+        lines.append(_line(name, *counted, judgement))
+    return _sorted(lines)
+
+
+def _by_name(tables: pd.DataFrame) -> dict[str, int]:
+    counted = zip(tables["schema"], tables["table"], tables["rows"], strict=True)
+    return {f"{schema}.{table}": int(rows) for schema, table, rows in counted}
+
+
+def _placed(named: Mapping[str, _Value], names: Collection[str]) -> dict[str, _Value]:
+    """Returns the mapping with bare names completed where exactly one table bears them, and as written elsewhere."""
+    return {_complete(name, names): value for name, value in named.items()}
+
+
+def _complete(name: str, names: Collection[str]) -> str:
+    bearers = _bearers(name, names)
+    return bearers[0] if name not in names and len(bearers) == 1 else name
+
+
+def _bearers(name: str, names: Iterable[str]) -> list[str]:
+    return sorted(full for full in names if full.partition(".")[2] == name)
+
+
+def _judge(before: int | None, after: int | None, known: _Known) -> _Judgement:
+    if known.unknown:
+        reason = f"its rule has no number: {known.unknown}"
+        return _Judgement(verdict=Outcome.UNVERIFIED, reason=reason, grade=known.grade)
+    if after is None:
+        return _judge_gone(before or 0, known)
+    if before is None:
+        return _judge_new(after, known)
+    expected = before if known.expected is None else known.expected
+    return _counted(expected, after, known, "" if known.expected is None else "expected by its rule")
+
+
+def _judge_gone(before: int, known: _Known) -> _Judgement:
+    if known.is_dropped or known.expected == 0:
+        reason = "dropped by the plan" if known.is_dropped else "gone, as its rule of no rows allows"
+        return _Judgement(verdict=Outcome.PASSED, expected=0, reason=reason, grade=known.grade)
+    if known.expected is None and before == 0:
+        return _Judgement(verdict=Outcome.PASSED, expected=0, reason="an empty table is gone", grade=Grade.MAY)
+    expected = before if known.expected is None else known.expected
+    reason = "the table is gone, and no rule declares it"
+    return _Judgement(verdict=Outcome.FAILED, expected=expected, reason=reason, grade=known.grade)
+
+
+def _judge_new(after: int, known: _Known) -> _Judgement:
+    origin = "created by the plan" if known.is_created else "new table"
+    if known.expected is None:
+        return _Judgement(verdict=Outcome.PASSED, reason=f"{origin}, no rule", grade=Grade.MAY)
+    return _counted(known.expected, after, known, f"{origin}, expected by its rule")
+
+
+def _counted(expected: int, after: int, known: _Known, reason: str) -> _Judgement:
+    difference = after - expected
+    if not difference:
+        return _Judgement(verdict=Outcome.PASSED, expected=expected, reason=reason, grade=known.grade)
+    kind = "missing" if difference < 0 else "too many"
+    told = f"{rows_text(abs(difference))} {kind}" + (f" ({reason})" if reason else "")
+    return _Judgement(verdict=Outcome.FAILED, expected=expected, reason=told, grade=known.grade)
+
+
+def _unplaced(name: str, names: Collection[str], known: _Known) -> _Judgement:
+    bearers = _bearers(name, names)
+    reason = "a rule speaks of it, and no such table was counted before or after"
+    if bearers:
+        reason = f"a rule names it, and {' and '.join(bearers)} bear the name: write the schema"
+    return _Judgement(verdict=Outcome.UNVERIFIED, expected=known.expected, reason=reason, grade=known.grade)
+
+
+def _line(name: str, before: int | None, after: int | None, judgement: _Judgement) -> dict[str, Any]:
+    schema, dot, table = name.partition(".")
+    expected = judgement.expected
+    is_told = expected is not None and (before is not None or after is not None)
+    return {
+        "schema": schema if dot else "",
+        "table": table if dot else name,
+        "before": before,
+        "after": after,
+        "expected": expected,
+        "difference": (after or 0) - expected if is_told and expected is not None else None,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "grade": judgement.grade.value,
+    }
+
+
+def _sorted(lines: list[dict[str, Any]]) -> pd.DataFrame:
+    lines.sort(key=lambda line: (_WORST_FIRST.index(Outcome(line["verdict"])), line["schema"], line["table"]))
+    return pd.DataFrame(lines, columns=list(DTYPES)).astype(DTYPES)
+
+
+def checks(frame: pd.DataFrame) -> list[Check]:
+    """Returns one check per row of a comparison, in its order.
+
+    Args:
+        frame: as ``compare`` returns it.
+    """
+    return [_check(row) for row in frame.to_dict("records")]
+
+
+def _check(row: Mapping[Hashable, Any]) -> Check:
+    name = f"{row['schema']}.{row['table']}" if row["schema"] else str(row["table"])
+    outcome = Outcome(row["verdict"])
+    return Check(
+        name=f"rows of {name}",
+        subject=name,
+        grade=Grade(row["grade"]),
+        outcome=outcome,
+        expected=_number(row["expected"], "not told"),
+        found=_number(row["after"], "no such table"),
+        why=str(row["reason"]),
+        next="" if outcome is Outcome.PASSED else _next(name, outcome),
+    )
+
+
+def _number(value: Any, otherwise: str) -> str:
+    return otherwise if pd.isna(value) else f"{int(value):,}"
+
+
+def _next(name: str, outcome: Outcome) -> str:
+    if outcome is Outcome.UNVERIFIED:
+        return f"Correct the rule of {name} in checks.toml; until then nobody knows whether its rows are right."
+    return (
+        f"Do not go on. Find out which rows of {name} differ from the backup. If the change was meant, declare it "
+        f"with a [[rows]] rule in checks.toml; if not, roll back."
+    )
+
+
+def rows_text(count: int) -> str:
+    """Returns "1 row", "1,234 rows"."""
+    return f"{count:,} row" + ("" if count == 1 else "s")

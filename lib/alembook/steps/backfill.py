@@ -1,0 +1,182 @@
+"""Step backfill: the data of one stage moves in batches that commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from alembook import display, errors
+from alembook.backfills import batch, declaration, engine, keyed
+from alembook.postgres import connection as connections
+from alembook.steps import standing
+from alembook.steps.receipt import Receipt
+from alembook.steps.runbook import Book
+from alembook.verdict import Check, Outcome
+
+_BATCHES = ["backfill", "at_s", "rows", "ms"]
+_DONE = ["backfill", "table", "rows", "batches", "seconds", "rows_per_s", "resumed", "pending"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill(Receipt):
+    """Receipt of a stage's backfills.
+
+    Attributes:
+        batches: one row per batch: backfill (str), at_s (float, since the start), rows (int), ms (float).
+        done: one row per backfill.
+        error: what stopped it; None when none is pending any more.
+    """
+
+    batches: pd.DataFrame
+    done: pd.DataFrame
+    error: errors.AlembookError | None = None
+
+    def throughput(self) -> display.Plot | display.Html:
+        """Returns rows over time and milliseconds per batch."""
+        return display.throughput(self.batches)
+
+    def backfills(self) -> display.Html:
+        """Returns each backfill with its rows, batches and time."""
+        return display.table(self.done, empty="this stage has no backfill")
+
+    def require(self) -> display.Html:
+        """Returns the open gate.
+
+        Raises:
+            errors.AlembookError: what stopped a backfill, as it was.
+            errors.CheckFailed, errors.CheckUnverified: the gate is closed.
+        """
+        if self.error:
+            raise self.error
+        return super(Backfill, self).require()
+
+
+def _of_stage(book: Book) -> list[declaration.Backfill]:
+    """Returns the stage's backfills in the plan's order, after holding files and database against the plan."""
+    plan = book.plan()
+    standing.require_unchanged(book.target, plan)
+    declared = {each.name: each for each in declaration.load(book.target.folder / plan.script_folder / "backfills")}
+    return [declared[name] for name in plan.stage(book.stage).backfills]
+
+
+def preview(book: Book) -> display.Html:
+    """Returns each backfill of the stage with its pending rows. Nothing is written.
+
+    Raises:
+        errors.PlanChanged: a file or the database differs from the plan.
+        errors.QueryFailed: ``pending`` cannot be evaluated.
+    """
+    with connections.closing(book.connect()) as connection:
+        rows = [
+            {
+                "backfill": each.name,
+                "table": each.table,
+                "key": ", ".join(each.key),
+                "pending_rows": batch.pending(connection, keyed.read(connection, each)),
+                "where": each.pending,
+            }
+            for each in _of_stage(book)
+        ]
+    return display.table(pd.DataFrame(rows), empty="this stage has no backfill")
+
+
+def run(book: Book) -> Backfill:
+    """Runs the stage's backfills to their end and returns the receipt; a failure is in it, and raised by ``require``.
+
+    Raises:
+        errors.PlanChanged: a file or the database differs from the plan; nothing was moved.
+        errors.SessionLost: the run's locks are gone; nothing was moved.
+    """
+    if book.dry_run:
+        return Backfill.of(book.skipped(), batches=pd.DataFrame(columns=_BATCHES), done=pd.DataFrame(columns=_DONE))
+    book.require_session()
+    outcomes: list[tuple[declaration.Backfill, engine.Outcome]] = []
+    error = None
+    for each in _of_stage(book):
+        try:
+            outcomes.append((each, _one(book, each)))
+        except errors.StepFailed as failure:
+            error = failure
+            break
+    done = pd.DataFrame([_summary(each, outcome) for each, outcome in outcomes], columns=_DONE)
+    frames = [_batches(each, outcome) for each, outcome in outcomes]
+    batches = pd.concat(frames) if frames else pd.DataFrame(columns=_BATCHES)
+    book.folder.write_table(f"batches.s{book.stage}", batches)
+    receipt = book.finish(
+        _judge(outcomes, error),
+        {
+            "backfills": done.to_dict("records"),
+            "rows": int(done["rows"].sum()),
+            **({"error": "\n".join(error.lines())} if error else {}),
+        },
+    )
+    return Backfill.of(receipt, batches=batches, done=done, error=error)
+
+
+def _one(book: Book, each: declaration.Backfill) -> engine.Outcome:
+    book.event("backfill_started", name=each.name)
+    return engine.run(
+        each,
+        connect=lambda: book.connect(read_only=False, settings=_bounds(book)),
+        policy=book.target.backfill,
+        attempts=book.target.limits.lock_attempts,
+        ledger=book.target.ledger,
+        run_id=book.folder.run_id,
+        still_right=book.require_session,
+        on_batch=lambda told: book.event(f"backfill_{told['event']}", name=each.name, **_without_event(told)),
+    )
+
+
+def _bounds(book: Book) -> dict[str, str]:
+    limits = book.target.limits
+    return {"lock_timeout": f"{limits.lock_timeout_ms}ms", "statement_timeout": f"{limits.statement_timeout_ms}ms"}
+
+
+def _without_event(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name != "event"}
+
+
+def _batches(each: declaration.Backfill, outcome: engine.Outcome) -> pd.DataFrame:
+    frame = outcome.frame
+    at_s = (frame["at"] - frame["at"].iloc[0]).dt.total_seconds() + frame["ms"].iloc[0] / 1000 if len(frame) else []
+    return frame.assign(backfill=each.name, at_s=at_s)[_BATCHES]
+
+
+def _summary(each: declaration.Backfill, outcome: engine.Outcome) -> dict[str, Any]:
+    return {
+        "backfill": each.name,
+        "table": each.table,
+        "rows": outcome.rows_done,
+        "batches": outcome.batches,
+        "seconds": round(outcome.seconds, 3),
+        "rows_per_s": round(outcome.rows_done / outcome.seconds) if outcome.seconds else 0,
+        "resumed": bool(outcome.resumed_from),
+        "pending": outcome.pending_after,
+    }
+
+
+def _judge(
+    outcomes: list[tuple[declaration.Backfill, engine.Outcome]], error: errors.AlembookError | None
+) -> list[Check]:
+    judged = [
+        Check(
+            name=f"no row of {each.table} is pending for {each.name}",
+            subject=each.table,
+            outcome=Outcome.FAILED if outcome.pending_after else Outcome.PASSED,
+            expected="0 rows",
+            found=f"{outcome.pending_after:,} rows",
+            next="Run the backfill again; if rows stay, its apply does not make them non-pending."
+            if outcome.pending_after
+            else "",
+            query=each.pending,
+        )
+        for each, outcome in outcomes
+    ]
+    if error:
+        judged.append(
+            Check(name="the backfills ran to their end", outcome=Outcome.FAILED, why=error.what, next=error.next)
+        )
+    return judged

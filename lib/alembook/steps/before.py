@@ -1,0 +1,106 @@
+"""The measurement before the change: what verification compares with, taken once per run and never again."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from alembook import errors
+from alembook.archive import atomic
+from alembook.backfills import declaration
+from alembook.postgres import connection as connections
+from alembook.snapshots import checks, measurement
+from alembook.steps.runbook import Book
+
+_TABLE = "before"
+
+
+def declared(book: Book) -> checks.Declared:
+    """Returns the declared checks: ``checks.toml`` beside the versions, and those of the plan's backfills.
+
+    Raises:
+        errors.ConfigurationError: the file or a backfill declares something that cannot be used.
+    """
+    plan = book.plan()
+    folder = book.target.folder / plan.script_folder
+    found = checks.load(folder / "checks.toml")
+    used = {name for stage in plan.stages for name in stage.backfills}
+    for each in declaration.load(folder / "backfills"):
+        if each.name in used:
+            entries = [(f"{each.name}.checks[{n}]", check) for n, check in enumerate(each.checks, start=1)]
+            found += checks.declare(entries, path=folder / "backfills" / f"{each.name}.py")
+    found.require_distinct()
+    return found
+
+
+def measure(book: Book, connection: connections.Connection) -> measurement.Measurement:
+    """Counts every table in the scope of the target's policy, inside the transaction the caller opened."""
+    policy = book.target.verify
+    return measurement.measure(
+        connection,
+        include=policy.include,
+        exclude=policy.exclude,
+        leave_out_schemas=[book.target.ledger] if book.target.ledger else [],
+        on_table=lambda done, total: book.event("table_counted", done=done, total=total) if done == total else None,
+    )
+
+
+def is_taken(book: Book) -> bool:
+    """Says whether the run has its measurement."""
+    return book.folder.receipt(_TABLE) is not None
+
+
+def take(book: Book) -> None:
+    """Measures, unless the run has its measurement already: what came later must not be taken for before.
+
+    Raises:
+        errors.QueryFailed: a table could not be counted.
+        errors.ArchiveFailed: the result could not be written.
+    """
+    if is_taken(book):
+        return
+    rules = declared(book)
+    with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
+        found = measure(book, connection)
+        values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
+    book.folder.write_table(_TABLE, found.tables)
+    book.folder.write_receipt(
+        _TABLE,
+        {"taken_at": found.taken_at, "snapshot": found.snapshot, "left_out": found.left_out, "values": values.to_json()},
+    )
+    book.event("measured_before", tables=len(found.tables), rows=int(found.tables["rows"].sum()))
+
+
+def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
+    """Returns the table of tables and the declared values from before the change.
+
+    Raises:
+        errors.UnknownRun: nothing was measured: no upgrade of this run began.
+    """
+    receipt = book.folder.receipt(_TABLE)
+    if receipt is None:
+        raise errors.UnknownRun(
+            f"Run {book.folder.run_id} has no measurement from before the change.",
+            why="40_upgrade takes it right before its first revision.",
+            next="Run 40_upgrade.s1.ipynb of this run first.",
+        )
+    tables = measurement.read_csv(book.folder.path / "tables" / f"{_TABLE}.csv")
+    return tables, checks.BeforeValues.from_json(receipt["values"])
+
+
+def key(book: Book) -> bytes:
+    """Returns the secret the run's content hashes are keyed with; it lies outside the archive, readable by us only."""
+    path = book.target.state_folder / "keys" / book.folder.run_id
+    if not path.exists():
+        atomic.write_text(path, secrets.token_hex(32))
+    return bytes.fromhex(path.read_text(encoding="utf-8"))
+
+
+def applied(book: Book) -> list[str]:
+    """Returns every revision the plan applies, in order."""
+    return [revision for stage in book.plan().stages for revision in stage.revisions]
+
+
+def limit_s(book: Book) -> int:
+    """Returns how long one declared query may take, seconds."""
+    return book.target.limits.check_timeout_s

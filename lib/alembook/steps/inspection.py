@@ -1,0 +1,240 @@
+"""Step inspect: where the database is, what would happen, frozen as the plan. Looking does not touch."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psycopg2
+
+from alembook import __version__, display, errors
+from alembook.archive.events import now
+from alembook.backfills import declaration
+from alembook.config import shipped
+from alembook.postgres import catalog, identity, tools
+from alembook.postgres import connection as connections
+from alembook.project import description, driver, graph, state
+from alembook.project import plan as plans
+from alembook.snapshots import checks as declared_checks
+from alembook.steps.receipt import Receipt
+from alembook.steps.runbook import Book
+from alembook.verdict import Check, Grade, Outcome
+
+_OLDEST_SERVER = 140000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection(Receipt):
+    """Receipt of an inspection.
+
+    Attributes:
+        plan: what will happen.
+        found: what the version rows mean.
+        server: where.
+        tables: one row per table, as ``catalog.tables``.
+    """
+
+    plan: plans.Plan
+    found: state.State
+    server: identity.Identity
+    tables: pd.DataFrame
+
+    def state(self) -> display.Html:
+        """Returns where the database is and where it would go."""
+        return display.facts(
+            {
+                "database is": self.found.message,
+                "version rows": ", ".join(self.found.rows) or "none",
+                "goes to": f"{self.plan.wanted}: {', '.join(self.plan.goal) or 'base'}",
+                "revisions to apply": len(self.plan.order()),
+                "stages": len(self.plan.stages),
+                "plan": self.plan.hash,
+            }
+        )
+
+    def revisions(self) -> display.Html:
+        """Returns the pending revisions in the order they will be applied."""
+        rows = [
+            {
+                "order": number,
+                "stage": stage.number,
+                "revision": entry.id,
+                "what": entry.doc,
+                "file": Path(entry.file).name,
+                "sha256": entry.sha256[:12],
+            }
+            for number, (stage, entry) in enumerate(self._walk(), start=1)
+        ]
+        return display.table(pd.DataFrame(rows), limit=200, empty="nothing is pending: the database is where it was asked to be")
+
+    def _walk(self) -> Iterator[tuple[plans.Stage, plans.Entry]]:
+        for stage in self.plan.stages:
+            for identifier in stage.revisions:
+                yield stage, self.plan.revision(identifier)
+
+    def stages(self) -> display.Html:
+        """Returns the stages: revisions, then backfills."""
+        rows = [
+            {
+                "stage": stage.number,
+                "revisions": f"{len(stage.revisions)}: {' '.join(stage.revisions)}" if stage.revisions else "none",
+                "then backfills": ", ".join(stage.backfills) or "none",
+            }
+            for stage in self.plan.stages
+        ]
+        return display.table(pd.DataFrame(rows), empty="there is nothing to do")
+
+    def sizes(self) -> display.Plot | display.Html:
+        """Returns the largest tables as a plot."""
+        return display.sizes(self.tables.rename(columns={"estimated_rows": "rows"}))
+
+
+def inspect(book: Book, *, to: str) -> Inspection:
+    """Looks at database and project, freezes the plan, and returns the receipt.
+
+    Args:
+        book: the opened runbook.
+        to: the revision to go to: head, heads, an id or a unique part of one, label@head, +N.
+
+    Raises:
+        errors.UnknownRevision: the project has no such revision.
+        errors.WrongDatabase: env.py leads to another database.
+        errors.ProjectFailed: the project could not be loaded.
+        errors.NotAvailableYet: ``to`` lies behind the database (a downgrade), or the plan has a hold.
+    """
+    project = driver.describe(book.target, book.database, book.session, log=book.agent_event)
+    with connections.closing(book.connect()) as connection:
+        server = identity.read(connection)
+        rows = state.read(connection, project.version_table, project.version_table_schema)
+        tables = catalog.tables(connection)
+        invalid = catalog.invalid_indexes(connection)
+    found = state.classify(project.revisions, rows)
+    _refuse_downgrade(project, found, to)
+    folder = project.script_folder
+    declared_checks.load(folder / "checks.toml")
+    plan = plans.freeze(
+        book.target,
+        project,
+        run_id=book.folder.run_id,
+        made_at=now(),
+        wanted=to,
+        rows=rows,
+        boundaries=[
+            plans.Boundary(name=b.name, after=b.after, before=b.before, hold=b.hold)
+            for b in declaration.load(folder / "backfills")
+        ],
+        documents=_documents(book, folder),
+        server=server.fixed(),
+        policy=_policy(book),
+        versions=_versions(),
+        invalid_indexes=invalid,
+    )
+    _refuse_hold(plan)
+    judged = [*_judge(book, server, found, plan), *_judge_tools(book, server)]
+    book.folder.write_table("sizes", tables)
+    receipt = book.finish(
+        judged, {"plan_hash": plan.hash, "to": to, "state": found.kind.value, "message": found.message, "plan": plan.to_json()}
+    )
+    return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables)
+
+
+def _refuse_downgrade(project: description.Description, found: state.State, to: str) -> None:
+    if not found.may_upgrade:
+        return
+    goal = set(graph.resolve(project.revisions, found.rows, to))
+    if goal and goal <= graph.ancestors(project.revisions, found.rows) - set(found.rows):
+        raise errors.NotAvailableYet(
+            f"{to} lies behind the database, which is at {', '.join(found.rows)}.",
+            why="going back is a downgrade, which this version understands and cannot do yet.",
+            next="Restore the backup of the run that went forward, or downgrade with Alembic itself.",
+        )
+
+
+def _refuse_hold(plan: plans.Plan) -> None:
+    holds = [stage.hold for stage in plan.stages if stage.hold]
+    if holds:
+        raise errors.NotAvailableYet(
+            f"The plan has a hold: {', '.join(holds)}.",
+            why="a backfill declares it, and this version cannot wait at a hold yet.",
+            next="Go to the revision before the hold with --to, deploy, then go on to head.",
+        )
+
+
+def _documents(book: Book, folder: Path) -> list[Path]:
+    """Returns what the plan stands on besides the project's own files: backfills, checks, runbooks."""
+    books = sorted(shipped.runbooks(book.target.folder).glob("[0-9][0-9]_*.ipynb"))
+    found = [*sorted((folder / "backfills").glob("*.py")), folder / "checks.toml", *books]
+    return [path for path in found if path.is_file()]
+
+
+def _versions() -> dict[str, str]:
+    return {"alembook": __version__, "python": platform.python_version(), "libpq": str(psycopg2.__libpq_version__)}
+
+
+def _policy(book: Book) -> dict[str, Any]:
+    target = book.target
+    return {
+        "writers": target.writers,
+        "ledger": target.ledger,
+        "way_back": target.way_back,
+        "limits": asdict(target.limits),
+        "verify": asdict(target.verify),
+        "backfill": asdict(target.backfill),
+        "backup_jobs": target.backup.jobs,
+    }
+
+
+def _judge(book: Book, server: identity.Identity, found: state.State, plan: plans.Plan) -> Sequence[Check]:
+    old = server.version_num < _OLDEST_SERVER
+    return [
+        Check(
+            name="the version rows leave no doubt",
+            outcome=Outcome.PASSED if found.may_upgrade else Outcome.FAILED,
+            expected="rows the project has, none above another",
+            found=", ".join(found.rows) or "no row",
+            why="" if found.may_upgrade else found.message,
+            next=found.next,
+        ),
+        Check(
+            name="PostgreSQL 14 or newer",
+            outcome=Outcome.FAILED if old else Outcome.PASSED,
+            expected="14 or newer",
+            found=server.version,
+            next="Use another tool for this server." if old else "",
+        ),
+        Check(
+            name="the server takes writes",
+            outcome=Outcome.FAILED if server.in_recovery else Outcome.PASSED,
+            expected="a primary",
+            found="a standby" if server.in_recovery else "a primary",
+            next="Point the target at the primary." if server.in_recovery else "",
+        ),
+        Check(
+            name="no index is invalid",
+            grade=Grade.SHOULD,
+            outcome=Outcome.FAILED if plan.invalid_indexes else Outcome.PASSED,
+            expected="none",
+            found=", ".join(plan.invalid_indexes) or "none",
+            next="DROP INDEX CONCURRENTLY it and build it again." if plan.invalid_indexes else "",
+        ),
+    ]
+
+
+def _judge_tools(book: Book, server: identity.Identity) -> list[Check]:
+    """Judges now what the backup will need, so that it is not missed in the window."""
+    judged = []
+    for name in ("pg_dump", "pg_restore"):
+        try:
+            tool = tools.find(
+                name, server_version_num=server.version_num, database=book.database, postgres_bin=book.target.postgres_bin
+            )
+            judged.append(Check(name=f"{name} fits the server", outcome=Outcome.PASSED, found=tool.version))
+        except errors.ToolMissing as error:
+            judged.append(
+                Check(name=f"{name} fits the server", outcome=Outcome.FAILED, why=f"{error.what} {error.why}", next=error.next)
+            )
+    return judged

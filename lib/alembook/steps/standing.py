@@ -1,0 +1,88 @@
+"""Where a run stands: what of its plan is applied, by the database's own evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from alembook import config, errors
+from alembook.archive.manifest import sha256
+from alembook.project.plan import Plan, Stage
+
+
+def position(plan: Plan, current: Collection[str]) -> int:
+    """Returns how many revisions of the plan are applied.
+
+    Args:
+        plan: the frozen plan.
+        current: rows of the version table.
+
+    Raises:
+        errors.PlanChanged: the rows belong to no point of the plan: somebody else moved the database.
+    """
+    heads = set(plan.start)
+    if heads == set(current):
+        return 0
+    for count, revision in enumerate(plan.order(), start=1):
+        entry = plan.revision(revision)
+        heads = (heads - {*entry.down, *entry.depends_on}) | {revision}
+        if heads == set(current):
+            return count
+    raise errors.PlanChanged(
+        f"The database is at {', '.join(sorted(current)) or 'base'}, which is no point of the plan.",
+        why=f"the plan leads from {', '.join(plan.start) or 'base'} through {', '.join(plan.order()) or 'nothing'}.",
+        next="Somebody else moved the database. Find out who; then begin a new run, which plans anew.",
+        state="unchanged: nothing was applied.",
+    )
+
+
+def left_of_stage(plan: Plan, stage: Stage, current: Collection[str]) -> list[str]:
+    """Returns the revisions of a stage that are not applied, in order.
+
+    Raises:
+        errors.PlanChanged: as ``position``, or an earlier stage is not finished.
+    """
+    done = position(plan, current)
+    before = sum(len(each.revisions) for each in plan.stages if each.number < stage.number)
+    if done < before:
+        raise errors.PlanChanged(
+            f"Stage {stage.number} cannot begin: {before - done} revisions of earlier stages are not applied.",
+            why=f"the database is at {', '.join(sorted(current)) or 'base'}.",
+            next="Run the earlier stage's upgrade of this run first.",
+            state="unchanged: nothing was applied.",
+        )
+    return list(stage.revisions[done - before :])
+
+
+def sentence(plan: Plan, current: Collection[str]) -> str:
+    """Returns where the database stands, for people."""
+    place = f"the database is at {', '.join(sorted(current)) or 'base'}"
+    try:
+        done = position(plan, current)
+    except errors.PlanChanged:
+        return f"{place}, which is no point of the plan."
+    order = plan.order()
+    after = f"; next is {order[done]}" if done < len(order) else ""
+    return f"{done} of {len(order)} revisions of the plan are applied; {place}{after}."
+
+
+def require_unchanged(target: config.Target, plan: Plan) -> None:
+    """Does nothing when every file of the plan is as it was when the plan was frozen.
+
+    Raises:
+        errors.PlanChanged: names each file that differs or is gone.
+    """
+    changed = []
+    for name, digest in plan.files.items():
+        path = target.folder / name
+        if not path.is_file():
+            changed.append(f"{name}: gone")
+        elif sha256(path) != digest:
+            changed.append(f"{name}: changed")
+    if changed:
+        raise errors.PlanChanged(
+            f"{len(changed)} files differ from the plan.",
+            why="the plan was frozen with the SHA-256 of each; what runs must be what was looked at.",
+            next="Put them back, or begin a new run, which plans anew.",
+            state="unchanged: nothing was applied.",
+            evidence={"files": "\n".join(changed)},
+        )

@@ -1,0 +1,93 @@
+"""Step verify: every table counted again in one snapshot, compared with before, and the declared checks judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from alembook import display
+from alembook.postgres import connection as connections
+from alembook.snapshots import checks, comparison, measurement
+from alembook.steps import before
+from alembook.steps.receipt import Receipt
+from alembook.steps.runbook import Book
+from alembook.verdict import Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification(Receipt):
+    """Receipt of a verification.
+
+    Attributes:
+        comparison: one row per table, as ``comparison.compare``.
+        declared: the declared checks' outcomes.
+    """
+
+    comparison: pd.DataFrame
+    declared: tuple[Check, ...]
+
+    def failing(self) -> display.Html:
+        """Returns what is not as it should be, with what to do."""
+        return display.checks(self.gate.closed_by) if not self.gate.is_open else self.verdict()
+
+    def tables(self) -> display.Html:
+        """Returns rows before, after, expected and the verdict of each table, failing ones first."""
+        return display.table(self.comparison, verdict="verdict", limit=200)
+
+    def counts(self) -> display.Plot | display.Html:
+        """Returns rows before and after as a plot."""
+        return display.counts(self.comparison)
+
+    def declared_checks(self) -> display.Html:
+        """Returns the outcome of each declared check."""
+        return display.checks(self.declared)
+
+
+def preview(book: Book) -> display.Html:
+    """Returns the declared checks that ``verify`` will judge. Nothing is written.
+
+    Raises:
+        errors.ConfigurationError: a check cannot be used.
+    """
+    rules = before.declared(book)
+    rows = [
+        {"kind": kind, "check": rule.name, "grade": rule.grade.value}
+        for kind, found in (("rows", rules.rows), ("content", rules.content), ("none", rules.none))
+        for rule in found
+    ]
+    return display.table(pd.DataFrame(rows), empty="no declared check: every table must keep its number of rows")
+
+
+def verify(book: Book) -> Verification:
+    """Counts, compares, judges; returns the receipt. Reads only.
+
+    Raises:
+        errors.UnknownRun: nothing was measured before the change.
+        errors.QueryFailed: a table could not be counted.
+    """
+    if book.dry_run:
+        return Verification.of(book.skipped(), comparison=pd.DataFrame(columns=list(comparison.DTYPES)), declared=())
+    earlier, values = before.taken(book)
+    rules = before.declared(book)
+    with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
+        now = before.measure(book, connection)
+        judged = checks.after(
+            connection, rules, values, before.key(book), applied=before.applied(book), timeout_s=before.limit_s(book)
+        )
+    frame = comparison.compare(
+        earlier, now.tables, expected=values.expected(), unknown=values.unknown(), grades=values.grades()
+    )
+    book.folder.write_table("after", now.tables)
+    book.folder.write_table("comparison", frame)
+    receipt = book.finish(
+        [*comparison.checks(frame), *judged],
+        {
+            "taken_at": now.taken_at.isoformat(),
+            "snapshot": now.snapshot,
+            "tables": len(now.tables),
+            "rows": int(now.tables["rows"].sum()),
+            "left_out": dict(now.left_out),
+        },
+    )
+    return Verification.of(receipt, comparison=frame, declared=tuple(judged))
