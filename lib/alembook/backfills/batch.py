@@ -57,8 +57,9 @@ def transaction(connection: connections.Connection) -> Iterator[None]:
         yield
         connections.execute(connection, "COMMIT")
     except BaseException:
-        with suppress(errors.QueryFailed):
-            connections.execute(connection, "ROLLBACK")
+        if not connection.closed:
+            with suppress(errors.QueryFailed):
+                connections.execute(connection, "ROLLBACK")
         raise
 
 

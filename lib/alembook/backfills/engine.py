@@ -1,8 +1,8 @@
 """Running a backfill: batch after batch until nothing is pending, safe to kill at any instant.
 
-A pass walks the table once by key. Rows that became pending behind it (an old application still writes) are taken by
-further passes, which also tell rows that stay pending although they were done. The end is always ``pending`` counted as
-zero, whatever the progress row says.
+A pass walks the table once by key. Rows that become pending behind it (an old application still writes) are taken by
+further passes; rows that were in a batch and stay pending end it after the pass. The end is always ``pending`` counted
+as zero, whatever the progress row says.
 """
 
 from __future__ import annotations
@@ -144,11 +144,16 @@ class _Walk:
         try:
             return self._outcome(progress, *self._passes(table, progress))
         except errors.AlembookError as error:
-            with suppress(errors.QueryFailed):
-                self.ledger.end("failed")
+            self._note_failure()
             if isinstance(error, errors.QueryFailed):
                 raise self._failed(error) from error
             raise
+
+    def _note_failure(self) -> None:
+        """Writes `failed` where that is still possible; without it the row says `running`, which is as true."""
+        if not self.connection.closed:
+            with suppress(errors.QueryFailed):
+                self.ledger.end("failed")
 
     def _passes(self, table: KeyedTable, progress: Progress) -> tuple[int, int]:
         """Walks until nothing is pending; returns the rows pending before, and how often it walked."""
@@ -160,7 +165,7 @@ class _Walk:
             number += 1
             if number > PASSES:
                 raise self._endless()
-            stuck = self._pass(table, position, is_judged=number > 1)
+            stuck = self._pass(table, position)
             position = None
             self.pending = batch.pending(self.connection, table)
             self._tell("pass", number=number, pending=self.pending)
@@ -168,24 +173,22 @@ class _Walk:
                 raise self._stuck(self.pending)
         return before, number
 
-    def _pass(self, table: KeyedTable, position: Sequence[str] | None, *, is_judged: bool) -> int:
-        """Walks once from a position to the end; returns how many rows stayed pending, where that is looked at."""
+    def _pass(self, table: KeyedTable, position: Sequence[str] | None) -> int:
+        """Walks once from a position to the end; returns how many rows stayed pending although they were in a batch."""
         stuck = 0
         while True:
             self.still_right()
-            done = self._patiently(table, position, is_judged=is_judged or not self.batches)
+            done = self._patiently(table, position)
             if done is None:
                 return stuck
             position, left = done
             stuck += left
 
-    def _patiently(
-        self, table: KeyedTable, position: Sequence[str] | None, *, is_judged: bool
-    ) -> tuple[Sequence[str], int] | None:
+    def _patiently(self, table: KeyedTable, position: Sequence[str] | None) -> tuple[Sequence[str], int] | None:
         """Runs one batch, again when the server rolled it back for the sake of others."""
         for attempt in range(1, self.attempts + 1):
             try:
-                return self._batch(table, position, is_judged=is_judged)
+                return self._batch(table, position)
             except errors.QueryFailed as error:
                 state = batch.sqlstate(error)
                 if state not in batch.WORTH_ANOTHER_TRY or attempt == self.attempts:
@@ -193,9 +196,7 @@ class _Walk:
                 self._wait(state, attempt)
         return None
 
-    def _batch(
-        self, table: KeyedTable, position: Sequence[str] | None, *, is_judged: bool
-    ) -> tuple[Sequence[str], int] | None:
+    def _batch(self, table: KeyedTable, position: Sequence[str] | None) -> tuple[Sequence[str], int] | None:
         """Runs one batch; returns its last key and the rows that stayed pending, or None at the end of the table."""
         started, size = time.monotonic(), self.size
         with batch.transaction(self.connection):
@@ -203,9 +204,9 @@ class _Walk:
             if not found:
                 return None
             batch.apply(self.connection, self.declared)
-            left = batch.left(self.connection, table) if is_judged else 0
+            left = batch.left(self.connection, table)
             if left == found and not self.batches:
-                raise self._stuck(found)
+                raise self._idle(found)
             self.ledger.advance(last, found - left)
         milliseconds = (time.monotonic() - started) * 1000
         if found == size:
@@ -268,6 +269,14 @@ class _Walk:
             why=f"{refusal}, {self.attempts} times ({batch.reason(error)})." if refusal else f"{batch.reason(error)}.",
             next=advice,
             evidence=error.evidence,
+            state=self._state(),
+        )
+
+    def _idle(self, count: int) -> errors.BackfillFailed:
+        return errors.BackfillFailed(
+            f"The backfill {self.backfill.name} changes nothing: all {count:,} rows of its first batch are still pending.",
+            why="`apply` did not make `pending` false for them.",
+            next="Correct `apply`, or leave out of `pending` what it cannot do.",
             state=self._state(),
         )
 

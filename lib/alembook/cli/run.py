@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alembook import config, errors
+from alembook import archive, config, errors
 from alembook.cli import options
 from alembook.cli.terminal import console, show_table
 from alembook.runner import run as runs
@@ -18,7 +18,7 @@ Step = StrEnum("Step", list(STEPS))  # type: ignore[misc] - mypy wants literals;
 
 
 def run(
-    target: options.Target,
+    target: options.Target = "",
     to: Annotated[str, typer.Option(help="The revision to go to.", metavar="REV")] = "head",
     run_id: Annotated[str, typer.Option("--run", help="Go on with this run.", metavar="RUN")] = "",
     only: Annotated[Step | None, typer.Option(help="Run just this step.", metavar="STEP")] = None,
@@ -45,8 +45,9 @@ def run(
             why="a new run begins at inspect, which freezes its plan.",
             next="`alembook runs` lists the runs.",
         )
+    configuration = config.load(config_file)
     asked = runs.Asked(
-        target=target,
+        target=_target(configuration, target, run_id),
         to=to,
         run=run_id,
         first=str(only or first or ""),
@@ -55,7 +56,14 @@ def run(
         dry_run=dry_run,
         change_id=change_id,
     )
-    return conduct(config.load(config_file), asked)
+    return conduct(configuration, asked)
+
+
+def _target(configuration: config.Configuration, target: str, run_id: str) -> str:
+    """Returns the target's name: a run that is gone on with knows its own."""
+    if target or not run_id:
+        return configuration.target(target).name
+    return archive.find(configuration.archive.path, run_id).target
 
 
 def conduct(configuration: config.Configuration, asked: runs.Asked) -> int:

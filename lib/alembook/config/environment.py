@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from alembook import errors
 
-#: What a child process may inherit. Nothing else reaches a project, a dump or a kernel, so no credential does by accident.
+#: What a child process may inherit. Nothing else reaches a project or a dump, so no credential does by accident.
 _INHERITED = frozenset(
     {
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TERM", "COLUMNS", "NO_COLOR",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from alembook import errors
-from alembook.config.reading import Table
+from alembook.config.reading import Table, refuse_passwords
 from alembook.config.target import REFERENCE, Backfill, Backup, Limits, Reference, Target, Verify, read_reference
 
 NAME = "alembook.toml"
+#: What a target may be called: its runs lie in a folder of that name.
+_TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-#: Fields whose feature comes later, by table: setting one to anything but its default is refused when the target is used.
+#: Fields whose feature comes later, by table: anything but the default is refused when the target is used.
 _LATER = {
     "backup": ("keep", "proof", "proof_max_age_days", "max_age_minutes", "command", "proof_command"),
     "verify": ("show_keys",),
@@ -91,9 +94,16 @@ def load(path: Path | None = None) -> Configuration:
         errors.ConfigurationError: no file, not TOML, an unknown key, a wrong type, a password in it.
     """
     file = find(Path.cwd()) if path is None else path.absolute()
-    top = Table(_parse(file), file=file)
+    values = _parse(file)
+    refuse_passwords(values, file=file)
+    top = Table(values, file=file)
     archive = _archive(top.table("archive"), top.table("signing"), file.parent)
-    targets = {name: _target(name, table, file.parent) for name, table in top.tables("targets").items()}
+    tables = top.tables("targets")
+    for name in tables:
+        if not _TARGET.fullmatch(name):
+            accepted = "a name of letters, digits, . _ and -, a letter or digit first"
+            raise top.refuse(f"targets.{name}", accepted=accepted)
+    targets = {name: _target(name, table, file.parent) for name, table in tables.items()}
     top.finish()
     return Configuration(path=file, archive=archive, targets=targets)
 

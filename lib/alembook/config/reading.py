@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alembook import errors
+
+#: A URL's or connection string's password. A port is none (digits before "/" or "?"), nor is a placeholder, {password}.
+_PASSWORDS = (
+    re.compile(r"://[^\s:@/]*:(?!\d*[/?])(?!\$?\{\w+\}@)[^\s@]+@"),
+    re.compile(r"[?&](ssl)?password=(?!\$?\{)."),
+    re.compile(r"^\s*(\w+\s*=\s*\S+\s+)*(ssl)?password\s*=\s*(?!\$?\{)\S"),
+)
+
+
+def refuse_passwords(values: Mapping[str, Any], *, file: Path) -> None:
+    """Does nothing when no text of the file carries a password.
+
+    Raises:
+        errors.ConfigurationError: one does; the key is named, the text is not repeated.
+    """
+    for key, text in _texts(values, ""):
+        if any(pattern.search(text) for pattern in _PASSWORDS):
+            raise errors.ConfigurationError(
+                f"{file.name}: {key} carries a password.",
+                why="the file is committed and archived; it holds references, never secrets.",
+                next="Move the whole value to a variable or a file and write env:NAME or file:PATH; in a template "
+                "write {url} or {password}.",
+            )
+
+
+def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """Yields every text below a value, with its dotted key (a list's own for its entries)."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield from _texts(entry, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry, key)
 
 
 class Table:
@@ -132,8 +168,9 @@ class Table:
         for key in self._values:
             if key not in self._asked:
                 near = difflib.get_close_matches(key, self._asked, n=1)
+                where = f"in [{self._name}]" if self._name else "at the top"
                 raise errors.ConfigurationError(
                     f"{self._file.name}: {self._key(key)} is not a key Alembook knows.",
-                    why=f"accepted in [{self._name}]: {', '.join(self._asked)}.",
+                    why=f"accepted {where}: {', '.join(dict.fromkeys(self._asked))}.",
                     next=f"Did you mean {near[0]}?" if near else f"Remove it from {self._file}.",
                 )

@@ -154,16 +154,10 @@ def read_reference(table: Table, key: str, text: str, folder: Path) -> Reference
     """Returns the reference a string stands for.
 
     Raises:
-        errors.ConfigurationError: none of the accepted forms, or a URL that carries a password.
+        errors.ConfigurationError: none of the accepted forms.
     """
     kind, _, value = text.partition(":")
     if "://" in text:
-        if re.search(r"://[^/@]*:[^/@]+@", text) or re.search(r"[?&](password|sslpassword)=", text):
-            raise errors.ConfigurationError(
-                f"alembook.toml: the URL of {key} carries a password.",
-                why="the file is committed and archived; it holds references, never secrets.",
-                next="Move the URL to a variable and write env:NAME, or drop the password and use a passfile.",
-            )
         return Reference(kind="url", value=text)
     if kind == "embedded" and (found := _EMBEDDED.fullmatch(value)):
         return Reference(kind="embedded", value=f"{found['name'] or 'alembook'}@{found['major'] or 18}")
@@ -186,7 +180,8 @@ def resolve(reference: Reference) -> str:
     if reference.kind == "file":
         return _content(Path(reference.value))
     if reference.kind == "service":
-        return f"service={reference.value}"
+        escaped = re.sub(r"([\\'])", r"\\\1", reference.value)
+        return f"service='{escaped}'"
     if reference.kind == "url":
         return reference.value
     raise ValueError("an embedded database has no connection string; ask the embedded server")
@@ -195,12 +190,13 @@ def resolve(reference: Reference) -> str:
 def _content(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        cause = f"the system says {error.strerror}" if isinstance(error, OSError) else "it is not UTF-8 text"
         raise errors.ConfigurationError(
             f"The file {path} cannot be read.",
-            why=f"a reference in alembook.toml says file:{path.name}; the system says {error.strerror}.",
+            why=f"a reference in alembook.toml says file:{path.name}; {cause}.",
             next="Create it with the connection URL on one line, readable only by you (mode 0600).",
-        ) from error
+        ) from None  # the cause may repeat the secret
     if not text:
         raise errors.ConfigurationError(
             f"The file {path} is empty.",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from numbers import Number
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from alembook.verdict import Check, Outcome, worst_first
@@ -32,19 +33,23 @@ class Html:
 
 def text_of(value: object) -> str:
     """Returns a value as a person reads it: separators in numbers, "-" for nothing, seconds in times."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return f"{int(value):,}"
-    if isinstance(value, float):
-        return f"{value:,.3f}" if abs(value) < 1 else f"{value:,.2f}"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(text_of(part) for part in value) or "-"
+    if value is None or pd.isna(value):  # type: ignore[call-overload] - any scalar will do
+        return "-"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, Number):
+        return _number(value)
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
     return str(value)
+
+
+def _number(value: Any) -> str:
+    if value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.3f}" if abs(value) < 1 else f"{value:,.2f}"
 
 
 def size(size_bytes: float) -> str:
@@ -87,8 +92,8 @@ def _records(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def _cell(name: str, value: object) -> str:
-    if name.endswith("_bytes") and isinstance(value, int | float) and not math.isnan(value):
-        return size(value)
+    if name.endswith("_bytes") and isinstance(value, Number) and not pd.isna(value):  # type: ignore[call-overload]
+        return size(float(str(value)))
     return text_of(value)
 
 

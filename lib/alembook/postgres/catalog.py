@@ -15,7 +15,8 @@ def tables(connection: connections.Connection) -> pd.DataFrame:
 
     Returns:
         One row per ordinary table or leaf partition; schema (str), table (str), estimated_rows (int64, -1 = never
-        analysed), size_bytes (int64, with indexes and TOAST), kind ("table" | "partition"); sorted by size, largest first.
+        analysed), size_bytes (int64, with indexes and TOAST), kind ("table" | "partition"); sorted by size, largest
+        first.
     """
     found = connections.rows(connection, statements.load(__package__, "catalog.sql"))
     return pd.DataFrame(found, columns=_COLUMNS)

@@ -5,6 +5,7 @@ All connections are psycopg2, in autocommit mode; a transaction is opened with `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,34 +18,54 @@ import psycopg2.extensions
 import psycopg2.extras
 
 from alembook import errors
+from alembook.postgres.faults import connect_failed, query_failed
+
+__all__ = ["Connection", "Database", "closing", "connect", "execute", "query_failed", "rows", "scalar"]
 
 Connection = psycopg2.extensions.connection
 
 #: libpq parameter -> environment variable, for client programs (PostgreSQL manual, 34.15).
 _VARIABLES = {
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "service": "PGSERVICE",
-    "options": "PGOPTIONS",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
     "channel_binding": "PGCHANNELBINDING",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "client_encoding": "PGCLIENTENCODING",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "gssdelegation": "PGGSSDELEGATION",
     "gssencmode": "PGGSSENCMODE",
+    "gsslib": "PGGSSLIB",
+    "hostaddr": "PGHOSTADDR",
     "krbsrvname": "PGKRBSRVNAME",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+    "options": "PGOPTIONS",
     "passfile": "PGPASSFILE",
+    "port": "PGPORT",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "service": "PGSERVICE",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "sslcert": "PGSSLCERT",
+    "sslcertmode": "PGSSLCERTMODE",
+    "sslcompression": "PGSSLCOMPRESSION",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslkey": "PGSSLKEY",
+    "sslmode": "PGSSLMODE",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslsni": "PGSSLSNI",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
+_URL = re.compile(r"(?P<engine>[A-Za-z]\w*)(\+(?P<driver>\w+))?://")
 _CONNECT_TIMEOUT_S = "10"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Where a database is. The password is left out of ``repr``.
+    """Where a database is. Password and parameters, which may hold one, are left out of ``repr``.
 
     Attributes:
-        host: name, address or the folder of a unix socket; "" leaves it to libpq.
-        port: 0 leaves it to libpq.
+        host: name, address or the folder of a unix socket, several with commas between; "" leaves it to libpq.
+        port: 0 leaves it to libpq; several of them are a parameter.
         user: role; "" leaves it to libpq.
         password: "" when none is needed or a passfile has it.
         dbname: name of the database; "" leaves it to libpq.
@@ -57,7 +78,7 @@ class Database:
     user: str = ""
     password: str = field(default="", repr=False)
     dbname: str = ""
-    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     driver: str = "psycopg2"
 
     @classmethod
@@ -71,26 +92,19 @@ class Database:
         Raises:
             errors.ConfigurationError: when libpq cannot read it; the text itself is never repeated.
         """
-        scheme, separator, rest = text.strip().partition("://")
-        driver = scheme.partition("+")[2]
-        conninfo = f"postgresql://{rest}" if separator else scheme
-        try:
-            parts = psycopg2.extensions.parse_dsn(conninfo)
-            port = int(parts.pop("port", 0) or 0)
-        except (psycopg2.ProgrammingError, ValueError) as error:
+        text = text.strip()
+        found = _URL.match(text)
+        if found and found["engine"] not in {"postgresql", "postgres"}:
             raise errors.ConfigurationError(
-                "The database reference is not a PostgreSQL URL or connection string.",
-                why="libpq could not read it; its text is not shown because it may hold a password.",
-                next="Write postgresql://user@host:5432/name, with special characters of the password %-encoded.",
-            ) from error
-        if separator and scheme.partition("+")[0] not in {"postgresql", "postgres"}:
-            raise errors.ConfigurationError(
-                f"The database reference names {scheme.partition('+')[0]}, not PostgreSQL.",
+                f"The database reference names {found['engine']}, not PostgreSQL.",
                 why="Alembook migrates PostgreSQL 14 or newer and no other engine.",
                 next="Point the target at a postgresql:// URL.",
             )
+        parts = _parts(_as_libpq(text[found.end() :]) if found else text)
+        port = 0 if "," in parts.get("port", "") else int(parts.pop("port", "") or 0)
         known = {name: parts.pop(name, "") for name in ("host", "user", "password", "dbname")}
-        return cls(**known, port=port, parameters=MappingProxyType(parts), driver=driver or "psycopg2")
+        driver = (found and found["driver"]) or "psycopg2"
+        return cls(**known, port=port, parameters=MappingProxyType(parts), driver=driver)
 
     def conninfo(self) -> str:
         """Returns the libpq connection string, password included."""
@@ -110,18 +124,24 @@ class Database:
         credentials = quote(self.user, safe="")
         if self.password:
             credentials += ":" + quote(self.password, safe="")
-        query = dict(self.parameters)
-        is_socket = self.host.startswith("/")
-        if is_socket:
+        driver, place, query = driver or self.driver, self._place(), dict(self.parameters)
+        if self.host.startswith("/") or "," in self.host:
             query = {"host": self.host, **({"port": str(self.port)} if self.port else {}), **query}
-        place = "" if is_socket else self.host + (f":{self.port}" if self.port else "")
-        text = f"postgresql+{driver or self.driver}://{credentials}{'@' if credentials or place else ''}{place}"
-        return f"{text}/{quote(self.dbname, safe='')}" + (f"?{urlencode(query)}" if query else "")
+            place = ""
+        if driver == "asyncpg" and "sslmode" in query:
+            query["ssl"] = query.pop("sslmode")
+        text = f"postgresql+{driver}://{credentials}{'@' if credentials or place else ''}{place}"
+        encoded = urlencode(query, quote_via=quote)
+        return f"{text}/{quote(self.dbname, safe='')}" + (f"?{encoded}" if encoded else "")
+
+    def _place(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host + (f":{self.port}" if self.port else "")
 
     def label(self) -> str:
         """Returns what a person is shown: role, place and name, never the password."""
-        place = self.host or self.parameters.get("service", "") or "default host"
-        return f"{self.user or 'default role'}@{place}{f':{self.port}' if self.port else ''}/{self.dbname}"
+        place = self._place() or self.parameters.get("service", "") or "default host"
+        return f"{self.user or 'default role'}@{place}/{self.dbname or 'default database'}"
 
     def is_local(self) -> bool:
         """Says whether the server is reached over a unix socket or loopback, where SSL has no part."""
@@ -137,6 +157,27 @@ class Database:
         rest = {_VARIABLES[name]: value for name, value in self.parameters.items() if name in _VARIABLES}
         wanted = {"PGCONNECT_TIMEOUT": _CONNECT_TIMEOUT_S, **named, "PGDATABASE": self.dbname, **rest}
         return {name: value for name, value in wanted.items() if value}
+
+
+def _parts(conninfo: str) -> dict[str, str]:
+    """Returns libpq's reading of a URL or connection string; ports are numbers."""
+    try:
+        parts: dict[str, str] = psycopg2.extensions.parse_dsn(conninfo)
+        is_read = all(not port or port.isdecimal() for port in parts.get("port", "").split(","))
+    except psycopg2.ProgrammingError:  # its text repeats ours, so it is no cause of the error below
+        is_read = False
+    if not is_read:
+        raise errors.ConfigurationError(
+            "The database reference is not a PostgreSQL URL or connection string.",
+            why="libpq could not read it; its text is not shown because it may hold a password.",
+            next="Write postgresql://user@host:5432/name, with special characters of the password %-encoded.",
+        )
+    return parts
+
+
+def _as_libpq(rest: str) -> str:
+    """Returns a URL, given without its scheme, as libpq spells it: asyncpg's and pg8000's "ssl" is "sslmode"."""
+    return "postgresql://" + re.sub(r"([?&])ssl=(?=disable|allow|prefer|require|verify-)", r"\1sslmode=", rest)
 
 
 def connect(
@@ -156,17 +197,36 @@ def connect(
 
     Raises:
         errors.AccessRefused: the server answered: wrong password, unknown role or database, no right to connect.
-        errors.Unreachable: no server answered, or it is starting up or shutting down.
+        errors.Unreachable: no server answered, or it takes no connections now.
+        errors.ConfigurationError: libpq cannot use one of the parameters.
+        errors.PoolerRefused: a pooler answered; nothing was set.
+        errors.QueryFailed: the server knows no such setting.
     """
     try:
         connection = psycopg2.connect(database.conninfo(), application_name=application_name)
     except psycopg2.OperationalError as error:
-        raise _refused(database, error) from error
+        raise connect_failed(database.label(), database.password, error) from error
     connection.autocommit = True
     wanted = {"default_transaction_read_only": "on"} if read_only else {}
-    for name, value in {**wanted, **(settings or {})}.items():
-        execute(connection, "SELECT set_config(%(name)s, %(value)s, false)", {"name": name, "value": value})
+    try:
+        _refuse_pooler(connection, database)
+        for name, value in {**wanted, **(settings or {})}.items():
+            execute(connection, "SELECT set_config(%(name)s, %(value)s, false)", {"name": name, "value": value})
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _refuse_pooler(connection: Connection, database: Database) -> None:
+    """Compares libpq's backend pid with the server's, before anything is set or locked."""
+    if connection.info.backend_pid != scalar(connection, "SELECT pg_backend_pid()"):
+        raise errors.PoolerRefused(
+            f"A connection pooler stands between Alembook and {database.label()}.",
+            why="in transaction mode it hands settings and locks of one client to another.",
+            next="Set `direct` of this target in alembook.toml to the server itself.",
+            state="unchanged: nothing was set or locked.",
+        )
 
 
 @contextmanager
@@ -178,90 +238,37 @@ def closing(connection: Connection) -> Iterator[Connection]:
         connection.close()
 
 
-#: What libpq's text holds when the server was there and said no (psycopg2 has no SQLSTATE for a failed connect).
-_REFUSALS = {
-    "password authentication failed": "the password or the role is wrong",
-    "no password supplied": "the server wants a password and the reference has none",
-    "does not exist": "the server has no such role or database",
-    "no pg_hba.conf entry": "the server's pg_hba.conf lets nobody in from here with this role",
-    "permission denied for database": "the role may not connect to this database",
-    "is not permitted to log in": "the role may not log in",
-    "peer authentication failed": "the server wants the operating system user to be the role",
-    "not currently accepting connections": "the database does not accept connections (ALLOW_CONNECTIONS false)",
-}
-
-
-def _refused(database: Database, error: psycopg2.OperationalError) -> errors.AlembookError:
-    text = _without_secret(str(error), database)
-    cause = next((meaning for part, meaning in _REFUSALS.items() if part in text), "")
-    if cause:
-        return errors.AccessRefused(
-            f"The server refused the connection to {database.label()}.",
-            why=f"{cause}.",
-            next="Correct the reference of the target in alembook.toml, or what it points to.",
-            evidence={"libpq said": text},
-        )
-    return errors.Unreachable(
-        f"No server answered for {database.label()}.",
-        why="the server is down, still starting, or the address is wrong.",
-        next="Start the server or correct the reference of the target; nothing was done yet.",
-        state="unchanged: no connection was made.",
-        evidence={"libpq said": text},
-    )
-
-
-def _without_secret(text: str, database: Database) -> str:
-    return text.replace(database.password, "***").strip() if database.password else text.strip()
-
-
 def rows(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Returns the rows of a query, column name -> value.
 
     Raises:
-        errors.QueryFailed: the server refused it; SQLSTATE and message are kept, DETAIL is dropped.
+        errors.QueryFailed: the server refused it, or the connection was lost; SQLSTATE and message are kept, DETAIL is
+            dropped.
     """
-    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
-        _send(cursor, sql, parameters)
+    with _cursor(connection, cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        cursor.execute(sql, parameters)
         return [dict(row) for row in cursor.fetchall()]
 
 
 def scalar(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None = None) -> Any:
     """Returns the first value of the first row, or None when there is no row. Raises as ``rows``."""
-    with connection.cursor() as cursor:
-        _send(cursor, sql, parameters)
+    with _cursor(connection) as cursor:
+        cursor.execute(sql, parameters)
         row: Sequence[Any] | None = cursor.fetchone()
     return None if row is None else row[0]
 
 
 def execute(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None = None) -> int:
     """Executes a statement and returns its row count (-1 where the server gives none). Raises as ``rows``."""
-    with connection.cursor() as cursor:
-        _send(cursor, sql, parameters)
+    with _cursor(connection) as cursor:
+        cursor.execute(sql, parameters)
         return cursor.rowcount
 
 
-def _send(cursor: psycopg2.extensions.cursor, sql: Any, parameters: Mapping[str, Any] | None) -> None:
+@contextmanager
+def _cursor(connection: Connection, **kind: Any) -> Iterator[Any]:
     try:
-        cursor.execute(sql, parameters)
+        with connection.cursor(**kind) as cursor:
+            yield cursor
     except psycopg2.Error as error:
         raise query_failed(error) from error
-
-
-def query_failed(error: psycopg2.Error) -> errors.QueryFailed:
-    """Returns our error for the server's: SQLSTATE, primary message and names; never DETAIL, which shows rows."""
-    diagnostics = error.diag
-    message = diagnostics.message_primary or type(error).__name__
-    names = {
-        title: value
-        for title, value in {
-            "constraint": diagnostics.constraint_name,
-            "table": diagnostics.table_name,
-            "column": diagnostics.column_name,
-        }.items()
-        if value
-    }
-    return errors.QueryFailed(
-        f"The server refused a query: {message}.",
-        why=f"SQLSTATE {error.pgcode or 'none (the connection was lost)'}.",
-        evidence=names,
-    )

@@ -10,7 +10,7 @@ from alembook.postgres.connection import Database
 def database(target: config.Target) -> Database:
     """Returns where the target's database is: the ``direct`` one where a pooler stands in front.
 
-    An ``embedded:`` target's server is started when it does not run.
+    An ``embedded:`` target's server is started when it does not run, and gets the database (empty) when it lacks it.
 
     Raises:
         errors.ConfigurationError: a reference leads nowhere.
@@ -18,6 +18,5 @@ def database(target: config.Target) -> Database:
     """
     reference = target.direct or target.database
     if reference.kind == "embedded":
-        server = embedded.Server(target.state_folder, reference.embedded_major)
-        return server.ensure().with_dbname(reference.embedded_name)
+        return embedded.Server(target.state_folder, reference.embedded_major).create_database(reference.embedded_name)
     return Database.parse(config.resolve(reference))

@@ -12,8 +12,6 @@ import secrets
 from dataclasses import dataclass
 from types import TracebackType
 
-import psycopg2
-
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
@@ -50,30 +48,17 @@ class Held:
             settings={"idle_session_timeout": "0", "tcp_keepalives_idle": "30"},
         )
         try:
-            self._refuse_pooler()
             self._acquire()
         except BaseException:
             self._connection.close()
             raise
 
-    def _refuse_pooler(self) -> None:
-        """Compares libpq's backend pid with the server's, before anything is set or locked."""
-        told = self._connection.info.backend_pid
-        found = connections.scalar(self._connection, "SELECT pg_backend_pid()")
-        if told != found:
-            raise errors.PoolerRefused(
-                f"A connection pooler stands between Alembook and {self.database.label()}.",
-                why="in transaction mode it hands settings and locks of one client to another.",
-                next="Set `direct` of this target in alembook.toml to the server itself.",
-                state="unchanged: nothing was set or locked.",
-            )
-
     def _acquire(self) -> None:
         take = "SELECT pg_try_advisory_lock(%(key)s)"
         if not connections.scalar(self._connection, take, {"key": self.session.mutex}):
             raise self._busy()
-        if not connections.scalar(self._connection, take, {"key": self.session.nonce}):
-            raise errors.SessionLost("The run's nonce could not be locked.", state="unchanged.")
+        connections.scalar(self._connection, take, {"key": self.session.nonce})
+        self.check()
 
     def _busy(self) -> errors.TargetBusy:
         found = connections.rows(
@@ -97,7 +82,7 @@ class Held:
         keys = {"mutex": self.session.mutex, "nonce": self.session.nonce}
         try:
             held = connections.scalar(self._connection, sql, keys)
-        except (errors.QueryFailed, psycopg2.InterfaceError) as error:
+        except errors.QueryFailed as error:
             raise self._lost() from error
         if not held:
             raise self._lost()

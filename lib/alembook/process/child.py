@@ -141,11 +141,11 @@ def main(arguments: list[str]) -> int:
         if int(death_signal):
             die_with(int(parent), int(death_signal))
         _run_program(rest, environment)
-    except FileNotFoundError as error:
+    except OSError as error:
         sys.stderr.write(f"alembook: cannot run {rest[0]}: {error.strerror}\n")
-        return NOT_FOUND
-    except (OSError, KeyError) as error:
-        sys.stderr.write(f"alembook: cannot run {rest[0]}: {error}\n")
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_RUN
+    except KeyError:
+        sys.stderr.write(f"alembook: cannot run {rest[0]}: there is no user with id {user}\n")
     return CANNOT_RUN
 
 

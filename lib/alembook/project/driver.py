@@ -138,7 +138,7 @@ class _Work:
         self._told: dict[str, Event] = {}
         self._revision: str | None = None
         self._attempts = 0
-        self._blockers: dict[tuple[int, int], str] = {}
+        self._blockers: dict[tuple[int, str], str] = {}
         self._exit_code = 0
         self._stderr = ""
         self.has_finished = False
@@ -186,7 +186,7 @@ class _Work:
                 "toml": str(place.toml) if place.toml else None,
                 "url": self._database.url(),
                 "arguments": list(self._target.alembic_args),
-                "uses_flask": self._target.flask_app is not None,
+                "flask_app": self._target.flask_app,
             },
             "session": asdict(self._session),
             "settings": {**own, **settings},
@@ -223,7 +223,7 @@ class _Work:
             errors.UpgradeFailed: the project blocks itself, which no waiting ends.
         """
         for blocker in self._watch.blockers():
-            key = (blocker["waiting"], blocker["pid"])
+            key = (blocker["pid"], blocker["since"])
             if key not in self._blockers:
                 self._blockers[key] = watch.sentence(blocker)
                 self._on_event({"event": "blocked", "revision": self._revision, **blocker})

@@ -14,7 +14,7 @@ from alembook import config
 from alembook.postgres.connection import Database
 
 _PLACE = re.compile(r"\{(url(?:\+(?P<driver>\w+))?|host|port|user|password|database)\}")
-_VALUES = re.compile(r"(\bDETAIL:|\[parameters: ).*")
+_VALUES = re.compile(r"(\bDETAIL:|\[parameters:).*")
 _HIDDEN = "***"
 _SECRET_LENGTH = 6
 
@@ -44,7 +44,7 @@ def environment(target: config.Target, database: Database, *, application_name: 
 
     ``PYTHONPATH`` is ours: another interpreter does not get it.
     """
-    own = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PGAPPNAME": application_name}
+    own = {"PYTHONUNBUFFERED": "1", "PGAPPNAME": application_name}
     if target.flask_app:
         own["FLASK_APP"] = target.flask_app
     given = {name: filled(template, database) for name, template in target.environment.items()}

@@ -274,7 +274,7 @@ def _differences(plan: Plan, other: Plan) -> Iterator[str]:
     yield from _in_lists(plan.order(), other.order(), "revision")
     common = [entry for entry in plan.revisions if entry.id in other.order()]
     if [e.id for e in common] != [i for i in other.order() if i in plan.order()]:
-        yield "The revisions are in another order."
+        yield "revisions are in another order."
     yield from _in_maps(plan.files, other.files, "file")
     for field in fields(plan):
         name = field.name
@@ -283,21 +283,29 @@ def _differences(plan: Plan, other: Plan) -> Iterator[str]:
         mine, its = getattr(plan, name), getattr(other, name)
         if isinstance(mine, Mapping):
             yield from _in_maps(mine, its, name)
+        elif name == "stages" and mine != its:
+            yield f"stages became: {'; '.join(map(_stage, its)) or 'none'}."
         elif mine != its:
             yield f"{name}: {_shown(mine)} became {_shown(its)}."
 
 
-def _in_lists(mine: Sequence[str], its: Sequence[str], noun: str) -> Iterator[str]:
-    yield from (f"The {noun} {name} was added." for name in its if name not in mine)
-    yield from (f"The {noun} {name} is gone." for name in mine if name not in its)
+def _in_lists(mine: Collection[str], its: Collection[str], noun: str) -> Iterator[str]:
+    yield from (f"{noun} {name} was added." for name in its if name not in mine)
+    yield from (f"{noun} {name} is gone." for name in mine if name not in its)
 
 
 def _in_maps(mine: Mapping[str, Any], its: Mapping[str, Any], noun: str) -> Iterator[str]:
-    yield from _in_lists(list(mine), list(its), noun)
+    yield from _in_lists(mine, its, noun)
     for name in mine:
         if name in its and mine[name] != its[name]:
             is_file = noun == "file"
-            yield f"The file {name} changed." if is_file else f"{noun} {name}: {mine[name]} became {its[name]}."
+            yield f"file {name} changed." if is_file else f"{noun} {name}: {mine[name]} became {its[name]}."
+
+
+def _stage(stage: Stage) -> str:
+    parts = [" ".join(stage.revisions), f"then {', '.join(stage.backfills)}" if stage.backfills else ""]
+    held = f"; held for {stage.hold}" if stage.hold else ""
+    return ", ".join(part for part in parts if part) + held
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from queue import Empty
-from typing import Any
+from typing import Any, cast
 
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -76,7 +76,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no 
             km=supervision.kernel.manager,
             raise_on_iopub_timeout=True,
             iopub_timeout=_OUTPUT_TIMEOUT_S,
-            coalesce_streams=True,
             force_raise_errors=True,
             log=_quiet,
             on_cell_executed=self._heard,
@@ -209,7 +208,7 @@ class AlembookEngine(Engine):  # type: ignore[misc] # papermill has no types
         """
         conduct(nb)
         empty = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
-        return nbformat.from_dict(empty)  # type: ignore[no-untyped-call]
+        return cast(nbformat.NotebookNode, nbformat.from_dict(empty))
 
 
 papermill_engines.register(NAME, AlembookEngine)

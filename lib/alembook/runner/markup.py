@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import bleach
-from bleach.css_sanitizer import CSSSanitizer
+import bleach  # type: ignore[import-untyped]
+from bleach.css_sanitizer import CSSSanitizer  # type: ignore[import-untyped]
 from bs4 import BeautifulSoup, Tag
 
 from alembook.verdict import Outcome
 
 _TAGS = frozenset(
-    "a abbr b blockquote br caption code col colgroup dd div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd li "
-    "mark ol p pre s samp small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
+    "a abbr b blockquote br caption code col colgroup dd div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd "
+    "li mark ol p pre s samp small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
 )
 #: What goes with all it holds; any other unknown element only loses its tags.
 _DROPPED = [
@@ -76,7 +76,7 @@ class Cleaner:
     folder: Path
 
     def clean(self, text: str) -> str:
-        """Returns the HTML with only what shows: no script, no handler, nothing that is loaded, no link out of the archive.
+        """Returns the HTML with only what shows: no script, no handler, nothing loaded, no link out of the archive.
 
         The address of a link to the world outside is kept as text behind its words.
         """
@@ -87,10 +87,11 @@ class Cleaner:
             self._settle(element)
         for cell in soup.find_all("td"):
             if cell.get_text() in _OUTCOMES:
-                cell["class"] = ["outcome", cell.get_text().lower()]
-        return bleach.clean(
+                cell["class"] = f"outcome {cell.get_text().lower()}"
+        cleaned = bleach.clean(
             str(soup), tags=_TAGS, attributes=_is_allowed, protocols=["data"], css_sanitizer=_STYLES, strip=True
         )
+        return str(cleaned)
 
     def _settle(self, link: Tag) -> None:
         address = str(link.get("href", ""))

@@ -51,8 +51,8 @@ def execute(
         kernels: where the kernel comes from; it is ended here.
         cell_timeout_s: how long one cell may take; None is no limit.
         grace_s: how long an interrupted cell may take to end.
-        is_last: no further notebook follows; otherwise the next kernel boots while this one works.
         on_progress: told (number of the cell, number of cells, heading) as a cell starts, from another thread.
+        is_last: no further notebook follows; otherwise the next kernel boots while this one works.
 
     Raises:
         errors.ParameterError: an unknown parameter or a value of the wrong type; no kernel was taken.
@@ -72,13 +72,14 @@ def execute(
         outcomes.append(engine.Client(record, supervision).execute())
 
     outcomes: list[Outcome] = []
-    try:
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="notebook") as pool:
+    # Whatever is raised here, the kernel ends first and the thread, left without one, a second later.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="notebook") as pool:
+        try:
             work = pool.submit(_papermill, source, checked, conduct)
             _supervise(work, supervision, grace_s)
-        work.result()
-    finally:
-        kernels.end(kernel)
+            work.result()
+        finally:
+            kernels.end(kernel)
     return outcomes[0]
 
 

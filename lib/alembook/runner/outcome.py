@@ -13,7 +13,8 @@ from alembook import errors
 #: The first line our errors show instead of a Python traceback, see ``errors.AlembookError._render_traceback_``.
 _OURS = re.compile(r"(\w+) \(exit (\d+)\)")
 _LABELS = {"  why:  ": "why", "  next: ": "next", "  left: ": "state"}
-_SAID_LINES = 8
+_TRACEBACK_LINES = 8
+_KERNEL_LINES = 12
 
 
 class Status(StrEnum):
@@ -175,7 +176,7 @@ class Outcome:
             f"{error.name} in {self._where()}.",
             why=error.text.partition("\n")[0] or "the error has no text.",
             next="This is not an error Alembook knows; the executed notebook has all of it.",
-            evidence={"last lines": _tail(error.traceback)} if error.traceback else None,
+            evidence={"last lines": _tail(error.traceback, _TRACEBACK_LINES)} if error.traceback else None,
         )
 
     def _ended_early(self) -> errors.NotebookFailed:
@@ -197,13 +198,14 @@ class Outcome:
             why=why,
             state=f"{self.cells_run} of {self.cells_total} cells ran to their end; the database was not asked since.",
             next="`alembook show RUN` says what was applied; `alembook run --run RUN` goes on from there.",
-            evidence={"last lines of the kernel": _tail(self.last_words)} if self.last_words else None,
+            evidence={"last lines of the kernel": _tail(self.last_words, _KERNEL_LINES)} if self.last_words else None,
         )
 
 
-def _tail(text: str) -> str:
+def _tail(text: str, count: int) -> str:
+    """Returns the last lines of a text, and above them its first ones: a crash names its cause first."""
     lines = [line for line in text.splitlines() if line.strip("-")]
-    return "\n".join(lines[-_SAID_LINES:])
+    return "\n".join([*lines[:2], "...", *lines[-count:]] if len(lines) > count + 2 else lines)
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

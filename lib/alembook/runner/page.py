@@ -82,26 +82,26 @@ def write(notebook: Path, html: Path, header: Header) -> Path:
         errors.ArchiveFailed: the page cannot be written.
     """
     nb = parameters.load(notebook)
-    values = _values(nb, notebook, html.parent, header)
+    values = _values(nb, notebook, header)
     exporter = _exporter()
-    exporter.register_filter("clean", markup.Cleaner(folder=html.parent).clean)
+    exporter.register_filter("clean", markup.Cleaner(folder=html.parent).clean)  # type: ignore[no-untyped-call]
     text, _ = exporter.from_notebook_node(nb, resources={"page": values})
     return atomic.write_text(html, text)
 
 
 @cache
 def _exporter() -> HTMLExporter:
-    exporter = HTMLExporter(
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="report",
         extra_template_basedirs=[str(_TEMPLATES)],
         exclude_anchor_links=True,
         log=_quiet,
     )
-    exporter.register_filter("ticked", markup.ticked)
+    exporter.register_filter("ticked", markup.ticked)  # type: ignore[no-untyped-call]
     return exporter
 
 
-def _values(nb: nbformat.NotebookNode, notebook: Path, folder: Path, header: Header) -> dict[str, Any]:
+def _values(nb: nbformat.NotebookNode, notebook: Path, header: Header) -> dict[str, Any]:
     """Returns what the template shows, worked out here so that it decides nothing."""
     heading = _taken_heading(nb) or header.title
     anchors = {cell.id: f"cell-{cell.id}" for cell in nb.cells}
@@ -122,7 +122,7 @@ def _values(nb: nbformat.NotebookNode, notebook: Path, folder: Path, header: Hea
         "run_id": header.run_id,
         "verdict": header.verdict,
         "tone": _TONES.get(header.verdict, "stopped"),
-        "lines": [_reason(line) for line in header.lines],
+        "lines": [_reason(text) for text in _reasons(header.lines)],
         "facts": [(name, value) for name, value in facts.items() if value.strip(" UTC")],
         "contents": _contents(nb, anchors),
         "anchors": anchors,
@@ -131,6 +131,17 @@ def _values(nb: nbformat.NotebookNode, notebook: Path, folder: Path, header: Hea
         "sha256": hashlib.sha256(notebook.read_bytes()).hexdigest(),
         "version": __version__,
     }
+
+
+def _reasons(lines: Sequence[str]) -> list[str]:
+    """Returns one text a reason: a line that is indented belongs to the one above it."""
+    texts: list[str] = []
+    for line in lines:
+        if line.startswith("  ") and texts:
+            texts[-1] += f"\n{line}"
+        else:
+            texts.append(line)
+    return texts
 
 
 def _reason(text: str) -> dict[str, Any]:

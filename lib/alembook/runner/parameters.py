@@ -49,7 +49,7 @@ def load(source: Path) -> nbformat.NotebookNode:
     """
     try:
         text = source.read_text(encoding="utf-8")
-        notebook: nbformat.NotebookNode = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        notebook: nbformat.NotebookNode = nbformat.reads(text, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not a notebook of format 4"
         raise errors.UsageError(

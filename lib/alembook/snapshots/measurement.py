@@ -61,8 +61,9 @@ def snapshot(connection: connections.Connection) -> Iterator[str]:
         connections.execute(connection, _SETTINGS)
         yield str(connections.scalar(connection, "SELECT pg_export_snapshot()"))
     finally:
-        with suppress(errors.QueryFailed):
-            connections.execute(connection, "ROLLBACK")
+        if not connection.closed:
+            with suppress(errors.QueryFailed):
+                connections.execute(connection, "ROLLBACK")
 
 
 def measure(

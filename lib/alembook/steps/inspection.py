@@ -64,7 +64,7 @@ class Inspection(Receipt):
                 "stage": stage.number,
                 "revision": entry.id,
                 "what": entry.doc,
-                "file": Path(entry.file).name,
+                "commit": "several" if entry.uses_autocommit else "one",
                 "sha256": entry.sha256[:12],
             }
             for number, (stage, entry) in enumerate(self._walk(), start=1)

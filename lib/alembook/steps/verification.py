@@ -9,7 +9,7 @@ import pandas as pd
 from alembook import display
 from alembook.postgres import connection as connections
 from alembook.snapshots import checks, comparison, measurement
-from alembook.steps import before
+from alembook.steps import before, standing
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check
@@ -33,7 +33,8 @@ class Verification(Receipt):
 
     def tables(self) -> display.Html:
         """Returns rows before, after, expected and the verdict of each table, failing ones first."""
-        return display.table(self.comparison, verdict="verdict", limit=200)
+        only = self.comparison["schema"].unique().tolist() == ["public"]
+        return display.table(self.comparison.drop(columns=["schema"] if only else []), verdict="verdict", limit=200)
 
     def counts(self) -> display.Plot | display.Html:
         """Returns rows before and after as a plot."""
@@ -63,11 +64,13 @@ def verify(book: Book) -> Verification:
     """Counts, compares, judges; returns the receipt. Reads only.
 
     Raises:
+        errors.PlanChanged: a file of the plan, such as checks.toml, differs.
         errors.UnknownRun: nothing was measured before the change.
         errors.QueryFailed: a table could not be counted.
     """
     if book.dry_run:
         return Verification.of(book.skipped(), comparison=pd.DataFrame(columns=list(comparison.DTYPES)), declared=())
+    standing.require_unchanged(book.target, book.plan())
     earlier, values = before.taken(book)
     rules = before.declared(book)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):

@@ -99,12 +99,12 @@ def opened(project: Mapping[str, Any]) -> Iterator[Environment]:
     """Loads the project, inside its application's context when it is a Flask one.
 
     Args:
-        project: "ini", "toml" (paths or None), "url", "arguments" (of -x), "uses_flask".
+        project: "ini", "toml" (paths or None), "url", "arguments" (of -x), "flask_app" (or None).
     """
-    if not project["uses_flask"]:
+    if not project["flask_app"]:
         yield Environment(_config(project))
         return
-    application = importlib.import_module("flask.cli").ScriptInfo().load_app()
+    application = importlib.import_module("flask.cli").ScriptInfo(app_import_path=project["flask_app"]).load_app()
     with application.app_context():
         yield Environment(_flask_config(application, project))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sysconfig
 import traceback
 from types import TracebackType
 from typing import Any, Dict, Iterator, List, Optional, Type
@@ -14,6 +15,7 @@ _MESSAGE_LENGTH = 2000
 #: Everything after these may hold values: libpq's DETAIL and CONTEXT, SQLAlchemy's statement and parameters.
 _VALUES = re.compile(r"\s*(\bDETAIL:|\bCONTEXT:|\[SQL: |\[parameters: ).*", re.DOTALL)
 #: Class 22 (data exceptions) quotes the offending value itself: invalid input syntax for type integer: "4012-8888".
+_FOREIGN = ("<", sysconfig.get_paths()["stdlib"] + os.sep, os.path.dirname(os.path.abspath(__file__)) + os.sep)
 _QUOTED = re.compile(r'(?<!column )(?<!relation )(?<!type )"[^"]*"')
 
 
@@ -153,6 +155,5 @@ def where(error: BaseException) -> List[str]:
 
 
 def _is_foreign(path: str) -> bool:
-    """Says whether a frame lies in a library, in frozen code or in the agent, not in the project."""
-    parts = path.split(os.sep)
-    return path.startswith("<") or "site-packages" in parts or os.path.dirname(path) == os.path.dirname(__file__)
+    """Says whether a frame lies in Python, in a library or in the agent, not in the project."""
+    return path.startswith(_FOREIGN) or "site-packages" in path.split(os.sep)

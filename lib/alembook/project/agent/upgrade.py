@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import hashlib
+import os
 import random
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
@@ -136,7 +137,7 @@ class Upgrade:
         """Tells once where the project connected, read from that very connection."""
         if not self._is_connected:
             self._is_connected = True
-            self._wire.send("connected", **facts(context, self._door))
+            self._wire.send("connected", pid=os.getpid(), **facts(context, self._door))
 
     def _confirm(self, applied: Any) -> None:
         """Believes env.py's own commit only when the next connection sees its version row."""

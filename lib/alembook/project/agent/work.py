@@ -21,6 +21,7 @@ def main(control: int, events: int) -> None:
     wire = Wire(control, events)
     request = wire.request()
     wire.end_with_parent()
+    sys.dont_write_bytecode = True  # looking at a project leaves no files in it, of another user at that
     sys.path.insert(0, os.getcwd())  # as "python -m alembic" has it; after our own imports, before the project's
     with Caught() as caught:
         _work(wire, request)

@@ -1,0 +1,164 @@
+"""Kernels booted ahead: quick to take, private, and none left over."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from alembook import errors
+from alembook.runner import kernels as kernels_module
+from alembook.runner import notebook
+from alembook.runner.kernels import Kernels
+from tests.runner.conftest import Log, is_there, write_notebook
+
+ENVIRONMENT = dict(os.environ)
+
+
+def folders() -> set[Path]:
+    """Returns the private folders there are."""
+    return set(Path(tempfile.gettempdir()).glob("alembook-kernels-*"))
+
+
+def seconds_of_a_notebook(kernels: Kernels, folder: Path, name: str) -> float:
+    """Returns how long a notebook of one cell takes, without booting another kernel."""
+    source = write_notebook(folder / "source.ipynb", "1")
+    began = time.monotonic()
+    notebook.execute(source, folder / name, {}, events=Log(), kernels=kernels)
+    return time.monotonic() - began
+
+
+def test_every_kernel_ends_with_the_block_the_spare_too() -> None:
+    """No process and no file is left."""
+    before = folders()
+    with Kernels() as kernels:
+        kernels.warm(ENVIRONMENT)
+        taken = kernels.take()
+        kernels.warm_again()
+        spare = kernels.take()
+        assert taken.pid != spare.pid
+        assert is_there(taken.pid)
+        assert is_there(spare.pid)
+        assert len(folders() - before) == 1
+    assert not is_there(taken.pid)
+    assert not is_there(spare.pid)
+    assert folders() == before
+
+
+def test_kernels_end_when_the_block_is_left_by_an_error() -> None:
+    """An error on the way out changes nothing of it."""
+    with pytest.raises(KeyError), Kernels() as kernels:
+        kernels.warm(ENVIRONMENT)
+        spare = kernels.take()
+        raise KeyError
+    assert not is_there(spare.pid)
+
+
+def test_a_warm_kernel_saves_the_boot(tmp_path: Path) -> None:
+    """A notebook on a kernel that has booted takes a fraction of one that waits for it."""
+    with Kernels(preload=("decimal", "no_such_module")) as kernels:
+        kernels.warm(ENVIRONMENT)
+        cold_s = seconds_of_a_notebook(kernels, tmp_path, "cold.ipynb")
+        kernels.warm_again()
+        time.sleep(2 * cold_s)
+        warm_s = seconds_of_a_notebook(kernels, tmp_path, "warm.ipynb")
+    assert warm_s < cold_s / 2
+
+
+def test_modules_are_there_before_the_first_cell(tmp_path: Path) -> None:
+    """What is preloaded is imported, what cannot be is left out, and neither is a name in the notebook."""
+    source = write_notebook(
+        tmp_path / "source.ipynb", "import sys\n'colorsys' in sys.modules, 'colorsys' in globals(), sys.flags.safe_path"
+    )
+    with Kernels(preload=("no_such_module", "colorsys")) as kernels:
+        kernels.warm(ENVIRONMENT)
+        notebook.execute(source, tmp_path / "out.ipynb", {}, events=Log(), kernels=kernels)
+    nb = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert nb.cells[1].outputs[0].data["text/plain"] == "(True, False, True)"
+
+
+def test_a_kernel_works_in_its_directory_and_imports_nothing_from_it(tmp_path: Path) -> None:
+    """A project's own `secrets.py` cannot take the place of the real one."""
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError", encoding="utf-8")
+    source = write_notebook(tmp_path / "source.ipynb", "import os, colorsys\nos.getcwd()")
+    with Kernels() as kernels:
+        kernels.warm(ENVIRONMENT, tmp_path)
+        outcome = notebook.execute(source, tmp_path / "out.ipynb", {}, events=Log(), kernels=kernels)
+    nb = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert outcome.exit_code == 0
+    assert nb.cells[1].outputs[0].data["text/plain"] == repr(str(tmp_path))
+
+
+def test_the_sockets_are_private() -> None:
+    """Only this user can reach a kernel: unix sockets in a folder of mode 0700, no port."""
+    before = folders()
+    with Kernels() as kernels:
+        kernels.warm(ENVIRONMENT)
+        kernel = kernels.take()
+        (folder,) = folders() - before
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert kernel.manager.transport == "ipc"
+        assert str(kernel.manager.ip).startswith(str(folder))
+
+
+def test_warm_again_keeps_a_spare_that_fits_and_replaces_one_that_does_not() -> None:
+    """One spare at a time; another environment makes another kernel; a dead one is replaced."""
+    with Kernels() as kernels:
+        kernels.warm(ENVIRONMENT)
+        kernels.warm(ENVIRONMENT)
+        first = kernels._spare
+        kernels.warm({**ENVIRONMENT, "ALEMBOOK_TEST": "x"})
+        second = kernels._spare
+        assert first is not None
+        assert second is not None
+        assert not is_there(first.pid)
+        second.kill()
+        while second.is_alive():
+            time.sleep(0.01)
+        third = kernels.take()
+        assert third.pid != second.pid
+        assert is_there(third.pid)
+
+
+def test_a_kernel_without_an_environment_is_a_mistake_of_ours() -> None:
+    """take() before warm() has nothing to start with."""
+    with Kernels() as kernels, pytest.raises(ValueError, match="a kernel needs an environment"):
+        kernels.take()
+
+
+def test_a_directory_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    """The kernel could not be started, and the error names the folder."""
+    with Kernels() as kernels, pytest.raises(errors.NotebookFailed) as caught:
+        kernels.warm(ENVIRONMENT, tmp_path / "nowhere")
+    assert caught.value.what == "A kernel could not be started."
+    assert caught.value.why == f"No such file or directory: {tmp_path / 'nowhere'}."
+
+
+def test_folders_of_killed_runners_are_cleared_and_living_ones_left() -> None:
+    """A folder whose lock nobody holds belongs to nobody any more."""
+    left = Path(tempfile.mkdtemp(prefix="alembook-kernels-"))
+    (left / "lock").write_text("", encoding="utf-8")
+    (left / "k1-ipc-1").write_text("", encoding="utf-8")
+    unborn = Path(tempfile.mkdtemp(prefix="alembook-kernels-"))
+    with Kernels():
+        living = folders() - {left, unborn}
+        with Kernels():
+            assert not left.exists()
+            assert unborn.exists()
+            assert living <= folders()
+    unborn.rmdir()
+
+
+def test_a_long_temporary_folder_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unix socket's path holds 107 bytes; where TMPDIR is too long the folder goes to /tmp."""
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = kernels_module._private_folder()
+    assert folder.parent == Path("/tmp")
+    folder.rmdir()

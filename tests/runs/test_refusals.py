@@ -1,0 +1,128 @@
+"""What cannot be done: each refusal says what, why and what next, has its exit code, and leaves nothing half done."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.runs.conftest import TOML, Workplace
+
+
+def rewrite(place: Workplace, text: str) -> None:
+    """Replaces alembook.toml."""
+    (place.folder / "alembook.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TOML + "wait = 3\n", "alembook.toml: targets.demo.wait is not a key Alembook knows."),
+        (TOML + "approvals = 'two'\n", "alembook.toml: targets.demo.approvals cannot be used."),
+        (TOML + TOML, "alembook.toml is not valid TOML."),
+        (TOML + "protected = true\n", "demo is a protected target."),
+        (TOML + "flask_app = 'app:create'\n", "demo sets flask_app, which this version understands and cannot do yet."),
+        (TOML.replace("demo]", "other]"), "alembook.toml has no target 'demo'."),
+        (TOML.replace("file:database-url", "env:NOT_SET_ANYWHERE"), "The environment variable NOT_SET_ANYWHERE is not set."),
+        (TOML.replace("file:database-url", "postgresql://u:secret@h/d"), "alembook.toml: the URL of database carries a password."),
+    ],
+)
+def test_a_configuration_that_cannot_be_used(workplace: Workplace, text: str, said: str) -> None:
+    """Exit 2, before anything is created."""
+    rewrite(workplace, text)
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith(said)
+    assert "secret" not in done.stderr
+    assert not workplace.runs()
+
+
+def test_a_server_that_is_down(workplace: Workplace) -> None:
+    """Exit 5: nothing was begun, and the text says that no server answered."""
+    (workplace.folder / "database-url").write_text("postgresql://nobody@127.0.0.1:1/x", encoding="utf-8")
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.startswith("No server answered for nobody@127.0.0.1:1/x.\n  left: unchanged")
+    assert not workplace.runs()
+
+
+def test_an_unknown_role(workplace: Workplace) -> None:
+    """Exit 2: the server answered and said no."""
+    path = workplace.folder / "database-url"
+    path.write_text(path.read_text(encoding="utf-8").replace("postgres@", "stranger@"), encoding="utf-8")
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 2, done.stderr
+    assert "The server refused the connection" in done.stderr
+    assert "the server has no such role or database" in done.stderr
+
+
+def test_a_revision_that_does_not_exist(workplace: Workplace) -> None:
+    """Exit 2 through the notebook, with the record of the attempt."""
+    done = workplace.alembook("run", "-t", "demo", "--to", "deadbeef")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("The project has no revision 'deadbeef'.")
+    assert workplace.receipt("manifest.json")["exit_code"] == 2
+
+
+def test_no_pg_dump(workplace: Workplace) -> None:
+    """Inspect already misses it: the gate is closed, exit 3, before anything is changed."""
+    (workplace.folder / "bin").mkdir()
+    rewrite(workplace, TOML + 'postgres_bin = "bin"\n')
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 3, done.stderr
+    assert "FAILED  pg_dump fits the server" in done.stderr
+    assert workplace.ask("SELECT version_num FROM alembic_version") == "fa8b0fa6f407"
+
+
+def test_a_check_that_cannot_be_judged(workplace: Workplace) -> None:
+    """A query that fails is UNVERIFIED: exit 4, with the server's reason, after everything else was judged."""
+    checks = workplace.folder / "migrations" / "checks.toml"
+    text = '\n[[none]]\nname = "cannot be asked"\nquery = "SELECT no_such_column FROM tenants"\n'
+    checks.write_text(checks.read_text(encoding="utf-8") + text, encoding="utf-8")
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "UNVERIFIED  cannot be asked" in done.stderr
+    assert "42703" in done.stderr
+
+
+def test_a_file_that_changed_after_the_plan(workplace: Workplace) -> None:
+    """The upgrade refuses it by name; nothing is applied."""
+    planned = workplace.alembook("run", "-t", "demo", "--through", "backup")
+    assert planned.returncode == 0, planned.stderr
+    env = workplace.folder / "migrations" / "env.py"
+    env.write_text(env.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    done = workplace.alembook("run", "--run", workplace.runs()[-1].name)
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "migrations/env.py: changed" in done.stderr
+    assert workplace.ask("SELECT version_num FROM alembic_version") == "fa8b0fa6f407"
+
+
+def test_an_archive_that_cannot_be_made(workplace: Workplace) -> None:
+    """Where a file stands in the way of the folder: exit 5, nothing was begun."""
+    (workplace.folder / "runs").write_text("a file", encoding="utf-8")
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.startswith("The archive cannot be written: ")
+
+
+def test_a_full_disk(workplace: Workplace) -> None:
+    """When a save does not fit, the run stops with exit 5 and says so; what was there before is whole."""
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    done = workplace.alembook("run", "-t", "demo", preexec_fn=small)
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "The archive cannot be written: the disk of " in done.stderr
+    assert not [path for path in workplace.runs()[-1].rglob("*") if path.name.startswith(".")]
+    assert workplace.ask("SELECT version_num FROM alembic_version") == "fa8b0fa6f407"
+
+
+def test_a_project_that_is_not_there(workplace: Workplace) -> None:
+    """Exit 2: where the ini was looked for."""
+    shutil.rmtree(workplace.folder / "migrations")
+    done = workplace.alembook("run", "-t", "demo")
+    assert done.returncode == 2, done.stderr
+    assert str(Path("migrations")) in done.stderr
