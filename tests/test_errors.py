@@ -78,14 +78,7 @@ def test_a_text_says_what_why_next_and_shows_evidence() -> None:
         "It broke.", why="it was old.", next="Buy another.", evidence={"it said": "crack\nbang", "parts": "3"}
     )
     assert str(error) == (
-        "It broke.\n"
-        "  why:  it was old.\n"
-        "  next: Buy another.\n"
-        "  it said:\n"
-        "    crack\n"
-        "    bang\n"
-        "  parts:\n"
-        "    3"
+        "It broke.\n  why:  it was old.\n  next: Buy another.\n  it said:\n    crack\n    bang\n  parts:\n    3"
     )
 
 
@@ -97,9 +90,7 @@ def test_what_is_not_known_is_left_out() -> None:
 def test_a_failed_step_names_the_state_it_left() -> None:
     """The state stands right below what happened, before the cause."""
     error = errors.BackupFailed("No backup.", why="the disk is full.", next="Free space.", state="nothing is left.")
-    assert str(error) == (
-        "No backup.\n  left: nothing is left.\n  why:  the disk is full.\n  next: Free space."
-    )
+    assert str(error) == ("No backup.\n  left: nothing is left.\n  why:  the disk is full.\n  next: Free space.")
 
 
 def test_a_signal_has_an_exit_code_of_its_own() -> None:
@@ -110,7 +101,12 @@ def test_a_signal_has_an_exit_code_of_its_own() -> None:
 def test_a_notebook_shows_the_text_and_no_traceback() -> None:
     """IPython is given class, exit code and the lines."""
     error = errors.Unreachable("No server.", why="it is down.", state="unchanged.")
-    assert error._render_traceback_() == ["Unreachable (exit 5)", "No server.", "  left: unchanged.", "  why:  it is down."]
+    assert error._render_traceback_() == [
+        "Unreachable (exit 5)",
+        "No server.",
+        "  left: unchanged.",
+        "  why:  it is down.",
+    ]
 
 
 @pytest.mark.parametrize("name", EXIT_CODES)

@@ -195,7 +195,7 @@ def test_a_first_batch_without_effect_ends_it(workshop18: Workshop, declare: Cal
     with pytest.raises(errors.BackfillFailed) as caught:
         workshop18.run(idle)
     assert str(caught.value) == (
-        "The backfill doubling changes nothing: all 100 rows of its first batch are still pending.\n"
+        "The backfill doubling changes nothing: 100 rows of its first batch stay pending.\n"
         "  left: unchanged by this attempt: no batch was committed.\n"
         "  why:  `apply` did not make `pending` false for them.\n"
         "  next: Correct `apply`, or leave out of `pending` what it cannot do."

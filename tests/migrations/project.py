@@ -134,7 +134,7 @@ class Project:
         with closing(connections.connect(self.database, application_name="alembook test")) as connection:
             yield connection
 
-    def rows(self, query: str) -> list[tuple[object, ...]]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Returns a query's rows as tuples."""
         with self.connection() as connection, connection.cursor() as cursor:
             cursor.execute(query)
@@ -145,7 +145,7 @@ class Project:
         with self.connection() as connection:
             connections.execute(connection, statement)
 
-    def shape(self) -> list[tuple[object, ...]]:
+    def shape(self) -> list[tuple[Any, ...]]:
         """Returns columns, indexes and constraints; the order of a table's columns is left out."""
         return self.rows(_SHAPE)
 

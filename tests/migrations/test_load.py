@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ TABLES = (
 ).split()
 
 
-def contents(project: Project) -> list[tuple[object, ...]]:
+def contents(project: Project) -> list[tuple[Any, ...]]:
     """Returns a hash over all rows of each table."""
     parts = [f"SELECT '{name}', count(*), md5(string_agg(t::text, '' ORDER BY id)) FROM {name} t" for name in TABLES]
     return project.rows(" UNION ALL ".join(parts))
@@ -60,7 +61,7 @@ def test_a_few_tenants_have_many_providers(project18: Project) -> None:
         SELECT max(n), percentile_disc(0.5) WITHIN GROUP (ORDER BY n)
         FROM (SELECT count(p.id) AS n FROM tenants t LEFT JOIN providers p ON p.tenant_id = t.id GROUP BY t.id) counted
     """)
-    assert (largest > 30, median <= 3) == (True, True)  # type: ignore[operator]
+    assert (largest > 30, median <= 3) == (True, True)
 
 
 def test_rows_hang_together(project18: Project) -> None:
@@ -91,7 +92,7 @@ def test_statistics_are_there(project18: Project) -> None:
     """Every table that has rows is analyzed and vacuumed, so that autovacuum has no reason to come."""
     project18.fill(2_000)
     statistics = "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL AND last_analyze IS NOT NULL"
-    assert sorted(name for (name,) in project18.rows(statistics)) == sorted(TABLES)  # type: ignore[type-var]
+    assert sorted(name for (name,) in project18.rows(statistics)) == sorted(TABLES)
 
 
 def test_a_url_works_too(project18: Project) -> None:

@@ -174,7 +174,7 @@ def test_split_loses_nothing_either_way(project18: Project) -> None:
     project18.upgrade(SPLIT)
     builtin = "SELECT (SELECT count(*) FROM tool_api_providers), (SELECT count(*) FROM tool_builtin_providers)"
     [(api, every)] = kinds
-    assert project18.rows(builtin) == [(api, every - api)]  # type: ignore[operator]
+    assert project18.rows(builtin) == [(api, every - api)]
     project18.downgrade("5c317a8c80df")
     assert project18.rows(everything) == before
 

@@ -301,7 +301,8 @@ def test_a_password_with_odd_characters_arrives_and_stays_hidden(generic: Projec
     role = f"odd_{generic.database.dbname}"
     execute(connection18, f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD '{secret}'")
     generic.database = replace(generic.database, user=role, password=secret)
-    generic.edit_env(("target_metadata = None\n", "print(config.get_main_option('sqlalchemy.url'))\ntarget_metadata = None\n"))
+    shown = "print(config.get_main_option('sqlalchemy.url'))\n"
+    generic.edit_env(("target_metadata = None\n", shown + "target_metadata = None\n"))
     try:
         generic.upgrade("1a0000000001")
         [printed] = [e["line"] for e in generic.told("output") if e["line"].startswith("postgresql+psycopg2")]

@@ -142,9 +142,31 @@ def test_a_commit_inside_a_revision_is_not_repeated(generic: Project, connection
     generic.upgrade(*GENERIC)
     execute(connection18, "BEGIN")
     execute(connection18, "SELECT count(*) FROM accounts")
-    with pytest.raises(errors.UpgradeFailed, match="did not get its locks in 1 attempts"):
+    with pytest.raises(errors.UpgradeFailed, match="did not get its locks in 1 attempts") as caught:
         generic.upgrade(SLOW)
     assert generic.told("retry") == []
+    assert caught.value.state == (
+        "the database is at 3c0000000003, by its version table; a part of 4d0000000004 is committed."
+    )
+
+
+def test_a_commit_that_fails_may_be_repeated(generic: Project, connection18: Connection) -> None:
+    """A revision that deadlocks or fails to serialize at its COMMIT left nothing, and is tried again."""
+    body = """
+        op.execute("CREATE TABLE once (id int)")
+        op.execute("CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                   "  IF nextval('public.tries') < 2 THEN RAISE 'not yet' USING ERRCODE = '40001'; END IF; RETURN NULL;"
+                   "END $$")
+        op.execute("CREATE CONSTRAINT TRIGGER late AFTER INSERT ON once DEFERRABLE INITIALLY DEFERRED"
+                   " FOR EACH ROW EXECUTE FUNCTION late()")
+        op.execute("INSERT INTO once VALUES (1)")
+    """
+    generic.revision(SLOW, "3c0000000003", body)
+    generic.upgrade(*GENERIC)
+    execute(connection18, "CREATE SEQUENCE public.tries")
+    generic.upgrade(SLOW)
+    assert [event["sqlstate"] for event in generic.told("retry")] == ["40001"]
+    assert scalar(connection18, "SELECT count(*) FROM once") == 1
 
 
 def test_a_raw_commit_is_seen_by_the_server(generic: Project, connection18: Connection) -> None:

@@ -49,9 +49,7 @@ def backfill(name: str, after: str, before: str | None = None, hold: str | None 
             [((), ("x",), None), (("r3", "r4"), (), None)],
             id="after is applied and before is next: a stage without revisions",
         ),
-        pytest.param(
-            LINE, (), [backfill("x", "r2")], [((), ("x",), None)], id="nothing to apply: a backfill runs"
-        ),
+        pytest.param(LINE, (), [backfill("x", "r2")], [((), ("x",), None)], id="nothing to apply: a backfill runs"),
         pytest.param(LINE, (), [backfill("x", "r2", "r4")], [], id="before is applied: its time is over"),
         pytest.param((), ("r1", "r2"), [backfill("x", "r3", "r4")], [(("r1", "r2"), (), None)], id="after is not met"),
         pytest.param(

@@ -19,7 +19,7 @@ def test_rows_are_read_from_any_name(connection18: Connection) -> None:
     """Names that need quotes, in another schema, are read as they are."""
     execute(connection18, 'CREATE SCHEMA "My App"; CREATE TABLE "My App"."Version%s" (version_num varchar(32))')
     assert state.read(connection18, "Version%s", "My App") == ()
-    execute(connection18, 'INSERT INTO "My App"."Version%s" VALUES (\'b\'), (\'a\')')
+    execute(connection18, "INSERT INTO \"My App\".\"Version%s\" VALUES ('b'), ('a')")
     assert state.read(connection18, "Version%s", "My App") == ("a", "b")
     assert state.read(connection18, "Version%s") is None
 

@@ -35,10 +35,10 @@ class Log:
 
 def write_notebook(path: Path, *cells: str) -> Path:
     """Writes a notebook: the parameters, then the cells; one that begins with `#` is markdown. Ids are c0, c1, ..."""
-    nb = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
+    nb: nbformat.NotebookNode = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
     nb.cells.append(nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}))
     for source in cells:
-        make = nbformat.v4.new_markdown_cell if source.startswith("#") else nbformat.v4.new_code_cell
+        make: Any = nbformat.v4.new_markdown_cell if source.startswith("#") else nbformat.v4.new_code_cell
         nb.cells.append(make(source))
     for number, cell in enumerate(nb.cells):
         cell["id"] = f"c{number}"

@@ -52,11 +52,17 @@ def test_every_kernel_ends_with_the_block_the_spare_too() -> None:
 
 def test_kernels_end_when_the_block_is_left_by_an_error() -> None:
     """An error on the way out changes nothing of it."""
-    with pytest.raises(KeyError), Kernels() as kernels:
-        kernels.warm(ENVIRONMENT)
-        spare = kernels.take()
-        raise KeyError
-    assert not is_there(spare.pid)
+    started: list[int] = []
+
+    def leave() -> None:
+        with Kernels() as kernels:
+            kernels.warm(ENVIRONMENT)
+            started.append(kernels.take().pid)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        leave()
+    assert [pid for pid in started if is_there(pid)] == []
 
 
 def test_a_warm_kernel_saves_the_boot(tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ def test_the_sockets_are_private() -> None:
         kernels.warm(ENVIRONMENT)
         kernel = kernels.take()
         (folder,) = folders() - before
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE(folder.stat().st_mode) & 0o777 == 0o700
         assert kernel.manager.transport == "ipc"
         assert str(kernel.manager.ip).startswith(str(folder))
 
@@ -155,10 +161,10 @@ def test_folders_of_killed_runners_are_cleared_and_living_ones_left() -> None:
 
 
 def test_a_long_temporary_folder_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A unix socket's path holds 107 bytes; where TMPDIR is too long the folder goes to /tmp."""
+    """A unix socket's path holds 107 bytes; where TMPDIR is too long the folder goes elsewhere."""
     long = tmp_path / ("x" * 90)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     folder = kernels_module._private_folder()
-    assert folder.parent == Path("/tmp")
+    assert len(str(folder)) <= 90
     folder.rmdir()

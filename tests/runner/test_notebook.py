@@ -328,7 +328,7 @@ def test_what_a_cell_started_ends_with_its_kernel(run: Run) -> None:
     """A program in the kernel's group does not outlive a notebook, however that ended."""
     outcome, nb = run(
         "import os, subprocess\nchild = subprocess.Popen(['sleep', '300'])\nprint(child.pid, flush=True)\n"
-        "os.kill(os.getpid(), 9)"
+        "import time\ntime.sleep(0.3)\nos.kill(os.getpid(), 9)"
     )
     assert outcome.status is Status.KERNEL_DIED
     deadline = time.monotonic() + 3

@@ -139,8 +139,7 @@ def test_trapped_raises_in_the_main_thread_and_restores_the_handlers() -> None:
     """Within the block a signal is an error of ours; afterwards everything is as before."""
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(errors.Stopped) as caught, signals.trapped():
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        signal.raise_signal(signal.SIGTERM)
     assert caught.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -1,4 +1,4 @@
-"""A workplace for whole runs: a folder with an alembook.toml, the reference project, and a filled database of its own."""
+"""A workplace for whole runs: a folder with an alembook.toml, the reference project, a filled database of its own."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ class Workplace:
 
 CONTENTS = """
     SELECT md5(
-        (SELECT string_agg(md5(concat_ws('|', p.id, p.provider_name, c.encrypted_config, c.created_at)), '' ORDER BY p.id)
+        (SELECT string_agg(md5(concat_ws('|', p.id, p.provider_name, c.encrypted_config, c.created_at)), ''
+                           ORDER BY p.id)
            FROM providers p LEFT JOIN provider_credentials c ON c.id = p.credential_id)
         || (SELECT count(*) FROM provider_credentials)
         || (SELECT string_agg(md5(t::text), '' ORDER BY t.id) FROM tenants t)

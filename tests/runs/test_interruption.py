@@ -63,7 +63,9 @@ def kernel_of(place: Workplace) -> int:
 
 def nothing_runs_on_the_server(place: Workplace) -> bool:
     """Says whether no backend of a run is left."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'alembook%' AND datname = current_database()"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'alembook%' AND datname = current_database()"
+    )
     return int(place.ask(query)) == 0
 
 
@@ -84,7 +86,7 @@ def goes_on(place: Workplace, run: Path) -> str:
 def test_a_killed_kernel_is_no_success_and_loses_nothing(
     finished: Finished, workplace: Workplace, writer: str, event: str, notebook: str, standing: str
 ) -> None:
-    """SIGKILL in the middle of upgrade and of backfill: exit 5, the record says so, `--run` finishes with equal contents."""
+    """SIGKILL in the middle of a step: exit 5, the record says so, `--run` finishes with equal contents."""
     running = begun(workplace)
     waited_for(workplace, writer, event, running)
     os.kill(kernel_of(workplace), signal.SIGKILL)

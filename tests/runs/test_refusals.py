@@ -25,8 +25,14 @@ def rewrite(place: Workplace, text: str) -> None:
         (TOML + "protected = true\n", "demo is a protected target."),
         (TOML + "flask_app = 'app:create'\n", "demo sets flask_app, which this version understands and cannot do yet."),
         (TOML.replace("demo]", "other]"), "alembook.toml has no target 'demo'."),
-        (TOML.replace("file:database-url", "env:NOT_SET_ANYWHERE"), "The environment variable NOT_SET_ANYWHERE is not set."),
-        (TOML.replace("file:database-url", "postgresql://u:secret@h/d"), "alembook.toml: the URL of database carries a password."),
+        (
+            TOML.replace("file:database-url", "env:NOT_SET_ANYWHERE"),
+            "The environment variable NOT_SET_ANYWHERE is not set.",
+        ),
+        (
+            TOML.replace("file:database-url", "postgresql://u:secret@h/d"),
+            "alembook.toml: targets.demo.database carries a password.",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_used(workplace: Workplace, text: str, said: str) -> None:
@@ -62,7 +68,7 @@ def test_a_revision_that_does_not_exist(workplace: Workplace) -> None:
     """Exit 2 through the notebook, with the record of the attempt."""
     done = workplace.alembook("run", "-t", "demo", "--to", "deadbeef")
     assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("The project has no revision 'deadbeef'.")
+    assert "\nThe project has no revision 'deadbeef'.\n  why:  it has 13 of them." in done.stderr
     assert workplace.receipt("manifest.json")["exit_code"] == 2
 
 

@@ -120,7 +120,7 @@ def test_papermill_cannot_pass_what_a_runbook_does_not_take(
 
 
 def test_a_row_deleted_by_hand_closes_the_gate(finished: Finished) -> None:
-    """Verify exits 3, names table, expected and found, shows it at the top of the page; a row put back opens it again."""
+    """Verify exits 3, names table, expected and found, also at the top of the page; a row put back opens it again."""
     place, _ = finished
     run = next(run for run in place.runs() if (run / "verification.json").exists())
     place.execute("CREATE TABLE public.kept AS SELECT * FROM tenants ORDER BY id LIMIT 1")

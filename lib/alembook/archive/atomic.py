@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from alembook import errors
+
+#: A byte of a file's name that is no UTF-8 reaches us as half a character; it is written as "\\udcff".
+UNENCODABLE = "backslashreplace"
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -21,15 +24,15 @@ def write_text(path: Path, text: str) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            with temporary.open("x", encoding="utf-8", errors=UNENCODABLE) as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
     except OSError as error:

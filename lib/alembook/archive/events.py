@@ -18,17 +18,19 @@ class Events:
     """One writer's file, ``events/<writer>.jsonl``, open for appending.
 
     While it is open the file carries a shared lock, which the kernel drops when the writer dies: a reader can tell a
-    run that goes on from one that was cut off.
+    run that goes on from one that was cut off. A line that was cut off (disk full, power lost) is dropped when the file
+    is opened again, so that what follows stands on lines of its own.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream: TextIO = path.open("a", encoding="utf-8")
+            self._stream: TextIO = path.open("a", encoding="utf-8", errors=atomic.UNENCODABLE)
+            fcntl.flock(self._stream, fcntl.LOCK_SH)
+            _drop_cut_line(path)
         except OSError as error:
             raise atomic.failed(path, error) from error
-        fcntl.flock(self._stream, fcntl.LOCK_SH)
 
     def write(self, event: str, **fields: Any) -> None:
         """Appends one event with the time it is written at; returns when it is on disk.
@@ -60,6 +62,14 @@ class Events:
         self.close()
 
 
+def _drop_cut_line(path: Path) -> None:
+    """Shortens a file to its last whole line."""
+    if path.is_file():
+        with path.open("rb+") as stream:
+            whole = sum(len(line) for line in stream if line.endswith(b"\n"))
+            stream.truncate(whole)
+
+
 def now() -> str:
     """Returns the time in UTC, ISO 8601, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -73,25 +83,25 @@ def read(path: Path) -> Iterator[Mapping[str, Any]]:
     """
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(lines):
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
                 return
-            raise errors.ArchiveFailed(
-                f"{path.name} is damaged at line {number}.",
-                why="it is not JSON; something other than Alembook wrote there.",
-                next="Restore the file from a copy of the archive.",
-            ) from error
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise errors.ArchiveFailed(
+                    f"{path.name} is damaged at line {number}.",
+                    why="it is not JSON; something other than Alembook wrote there.",
+                    next="Restore the file from a copy of the archive.",
+                ) from error
 
 
 def has_writer(path: Path) -> bool:
     """Says whether a living process has the file open for writing."""
     if not path.exists():
         return False
-    with path.open("a", encoding="utf-8") as stream:
+    with path.open("r+b" if os.access(path, os.W_OK) else "rb") as stream:  # NFS wants r+ for an exclusive lock
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -123,17 +123,16 @@ def begin(root: Path, target: str, *, to: str, change_id: str = "") -> RunFolder
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     folder = RunFolder(path=root / target / run_id, target=target, run_id=run_id)
+    unborn = folder.path.with_name(f".{run_id}")  # a run that is listed has its request
+    asked = {"to": to, "change_id": change_id, "by": _operator(), "on": socket.gethostname()}
+    request = {"run_id": run_id, "target": target, **asked, "at": events.now(), "alembook": __version__}
     try:
         for part in ("events", "sql", "tables"):
-            (folder.path / part).mkdir(parents=True)
+            (unborn / part).mkdir(parents=True)
+        atomic.write_json(unborn / "request.json", request)
+        unborn.rename(folder.path)
     except OSError as error:
         raise atomic.failed(folder.path, error) from error
-    asked = {"to": to, "change_id": change_id, "by": _operator(), "on": socket.gethostname()}
-    began = events.now()
-    atomic.write_json(
-        folder.path / "request.json",
-        {"run_id": run_id, "target": target, **asked, "at": began, "alembook": __version__},
-    )
     return folder
 
 

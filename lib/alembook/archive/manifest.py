@@ -85,8 +85,9 @@ def sha256(path: Path) -> str:
 
 def _files(folder: RunFolder) -> list[Path]:
     """Returns every file of the run but the sums themselves and hidden ones, by name."""
-    found = (path for path in folder.path.rglob("*") if path.is_file() and not path.name.startswith((".", SUMS)))
-    return sorted(found, key=lambda path: _name(folder, path))
+    named = {_name(folder, path): path for path in folder.path.rglob("*") if path.is_file()}
+    unsummed = {SUMS, f"{SUMS}.sig"}
+    return [named[name] for name in sorted(named) if name not in unsummed and not f"/{name}".count("/.")]
 
 
 def _name(folder: RunFolder, path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -12,6 +11,7 @@ from psycopg2 import sql
 from alembook import errors
 from alembook.backfills.keyed import KeyedTable
 from alembook.postgres import connection as connections
+from alembook.postgres import faults
 
 #: SQLSTATE -> why a batch is worth another try: the server itself rolled it back for the sake of others.
 WORTH_ANOTHER_TRY = {
@@ -19,9 +19,6 @@ WORTH_ANOTHER_TRY = {
     "40P01": "a deadlock was resolved at its expense",
     "40001": "a concurrent update came first",
 }
-
-#: Classes whose message may quote a value: 22 data exception, 23 integrity, P0 raised by a function.
-_QUOTING = ("22", "23", "P0")
 
 #: The walk follows the key's index even where sorting looks cheaper, so no batch scans what earlier ones did. What it
 #: locks is in memory from then on: finding it again by index costs no disk, and planned so, the declared statements do
@@ -115,10 +112,7 @@ def sqlstate(error: errors.QueryFailed) -> str:
 
 def reason(error: errors.QueryFailed) -> str:
     """Returns SQLSTATE and message of an error, without the values that some messages quote."""
-    state, cause = sqlstate(error), error.__cause__
-    if not state or not isinstance(cause, psycopg2.Error):
+    cause = error.__cause__
+    if not isinstance(cause, psycopg2.Error) or cause.pgcode is None:
         return "the connection was lost"
-    message = cause.diag.message_primary or ""
-    if state.startswith(_QUOTING):
-        message = re.sub(r'"[^"]*"|: .*', "", message).rstrip()
-    return f"SQLSTATE {state}: {message}"
+    return f"SQLSTATE {cause.pgcode}: {faults.message(cause)}"

@@ -274,7 +274,7 @@ class _Walk:
 
     def _idle(self, count: int) -> errors.BackfillFailed:
         return errors.BackfillFailed(
-            f"The backfill {self.backfill.name} changes nothing: all {count:,} rows of its first batch are still pending.",
+            f"The backfill {self.backfill.name} changes nothing: {count:,} rows of its first batch stay pending.",
             why="`apply` did not make `pending` false for them.",
             next="Correct `apply`, or leave out of `pending` what it cannot do.",
             state=self._state(),

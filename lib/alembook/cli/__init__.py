@@ -62,8 +62,7 @@ def execute(arguments: Sequence[str]) -> int:
     except typer.Exit as done:
         return done.exit_code
     except typer.exceptions.TyperException as mistake:
-        mistake.show()
-        return errors.UsageError.exit_code
+        return _mistaken(mistake.format_message())
     except (KeyboardInterrupt, typer.Abort):
         return errors.Stopped.exit_code
     except BrokenPipeError:
@@ -71,6 +70,13 @@ def execute(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the one place: anything not of our tree is a fault of ours, exit 1
         return _refuse(_fault(error))
     return int(code or 0)
+
+
+def _mistaken(text: str) -> int:
+    """Shows what is wrong with a command line; where there is no text, the help was shown already."""
+    if not text.strip():
+        return errors.UsageError.exit_code
+    return _refuse(errors.UsageError(text, next="`alembook --help` lists what there is."))
 
 
 def _refuse(error: errors.AlembookError) -> int:

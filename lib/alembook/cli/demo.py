@@ -78,7 +78,9 @@ def _fill(target: config.Target, database: Database, providers: int) -> None:
     began = time.monotonic()
     where = config.child_environment({"DATABASE_URL": database.conninfo(), "SQLALCHEMY_URL": database.url()})
     alembic = [sys.executable, "-m", "alembic", "-c", str(project / "alembic.ini")]
-    _must(process.run([*alembic, "-x", f"url={database.url()}", "upgrade", _START], environment=where, directory=project))
+    _must(
+        process.run([*alembic, "-x", f"url={database.url()}", "upgrade", _START], environment=where, directory=project)
+    )
     sizes = ["--providers", str(providers), "--tenants", str(max(1, providers // 5))]
     _must(process.run([sys.executable, str(project / "load.py"), *sizes], environment=where, directory=project))
     console().print("reference ", style="bold", end="")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from alembook import config
 from alembook.cli import options
 from alembook.cli.terminal import console, show_json, show_table
 from alembook.runner import health

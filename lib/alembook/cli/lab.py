@@ -40,9 +40,7 @@ def lab(
             return 0
 
 
-def _folder(
-    configuration: config.Configuration, target: config.Target, run_id: str, to: str
-) -> archive.RunFolder:
+def _folder(configuration: config.Configuration, target: config.Target, run_id: str, to: str) -> archive.RunFolder:
     """Returns the run that was named, else the target's open one, else a new one."""
     root = configuration.archive.path
     if run_id:

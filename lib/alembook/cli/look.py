@@ -49,7 +49,13 @@ def show(
 def _summary(folder: archive.RunFolder) -> dict[str, Any]:
     request, manifest = folder.request(), folder.manifest()
     outcome = manifest["outcome"] if manifest else "interrupted"
-    facts = {"run": folder.run_id, "target": folder.target, "to": request["to"], "by": request["by"], "at": request["at"]}
+    facts = {
+        "run": folder.run_id,
+        "target": folder.target,
+        "to": request["to"],
+        "by": request["by"],
+        "at": request["at"],
+    }
     return {
         **facts,
         "outcome": "running" if folder.is_worked_on() else outcome,
@@ -66,7 +72,9 @@ def _steps(folder: archive.RunFolder) -> list[dict[str, Any]]:
         rows = [row for row in rows if row["verdict"] != "done before"]
     else:
         started = [event for event in folder.events_of("runner") if event["event"] == "notebook_started"]
-        rows = [{"step": event.get("notebook", ""), "stage": 0, "verdict": "begun", "notebook": ""} for event in started]
+        rows = [
+            {"step": event.get("notebook", ""), "stage": 0, "verdict": "begun", "notebook": ""} for event in started
+        ]
     return [{**row, "page": _page(folder, str(row["notebook"]))} for row in rows]
 
 

@@ -11,10 +11,18 @@ from alembook import archive, config, errors
 from alembook.cli import options
 from alembook.cli.terminal import console, show_table
 from alembook.runner import run as runs
+from alembook.runner import tasks
 from alembook.runner.progress import Progress
-from alembook.steps.runbook import STEPS
 
-Step = StrEnum("Step", list(STEPS))  # type: ignore[misc] - mypy wants literals; the steps are named once, in STEPS
+
+class Step(StrEnum):
+    """The steps by name, as the command line takes them."""
+
+    INSPECT = "inspect"
+    BACKUP = "backup"
+    UPGRADE = "upgrade"
+    BACKFILL = "backfill"
+    VERIFY = "verify"
 
 
 def run(
@@ -83,10 +91,10 @@ def conduct(configuration: config.Configuration, asked: runs.Asked) -> int:
 
 
 def _show_list(result: runs.Result) -> None:
-    plan = runs.plan_of(result.folder)
+    plan = tasks.plan_of(result.folder)
     rows = [
-        {"order": number, "runbook": task.name, "applies": ", ".join(runs.content_of(plan, task))}
-        for number, task in enumerate(runs.planned(plan), start=1)
+        {"order": number, "runbook": task.name, "applies": ", ".join(tasks.content_of(plan, task))}
+        for number, task in enumerate(tasks.planned(plan), start=1)
     ]
     console().print("\nWould run:")
     show_table(rows, columns=["order", "runbook", "applies"], empty="nothing: the database is where it was asked to be")

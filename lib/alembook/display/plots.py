@@ -76,8 +76,8 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
     """Draws what ran when.
 
     Args:
-        frame: one row per span, in order; columns label (str), start_s, seconds (float, s since the step began), outcome
-            ("committed", "failed" or "retried").
+        frame: one row per span, in order; columns label (str), start_s (float, s since the step began), seconds (float),
+            outcome ("committed", "failed" or "retried").
     """
     if frame.empty:
         return nothing("nothing ran")
@@ -105,7 +105,6 @@ def throughput(frame: pd.DataFrame) -> Plot | Html:
     Args:
         frame: one row per batch; columns at_s (float, s since the start), rows (int), ms (float).
     """
-
     if frame.empty:
         return nothing("no batch ran")
 

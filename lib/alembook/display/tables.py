@@ -31,11 +31,11 @@ class Html:
         return self.plain
 
 
-def text_of(value: object) -> str:
+def text_of(value: Any) -> str:
     """Returns a value as a person reads it: separators in numbers, "-" for nothing, seconds in times."""
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(text_of(part) for part in value) or "-"
-    if value is None or pd.isna(value):  # type: ignore[call-overload] - any scalar will do
+    if value is None or pd.isna(value):
         return "-"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
@@ -91,8 +91,8 @@ def _records(frame: pd.DataFrame) -> list[list[Any]]:
     return [list(row) for row in frame.itertuples(index=False, name=None)]
 
 
-def _cell(name: str, value: object) -> str:
-    if name.endswith("_bytes") and isinstance(value, Number) and not pd.isna(value):  # type: ignore[call-overload]
+def _cell(name: str, value: Any) -> str:
+    if name.endswith("_bytes") and isinstance(value, Number) and not pd.isna(value):
         return size(float(str(value)))
     return text_of(value)
 
@@ -108,7 +108,9 @@ def _markup(
     numeric: Sequence[bool],
     note: str,
 ) -> str:
-    head = "".join(f"<th{_align(right)}>{html.escape(title)}</th>" for title, right in zip(titles, numeric, strict=True))
+    head = "".join(
+        f"<th{_align(right)}>{html.escape(title)}</th>" for title, right in zip(titles, numeric, strict=True)
+    )
     rows = "".join(
         f'<tr class="{mark}">'
         + "".join(f"<td{_align(right)}>{html.escape(cell)}</td>" for cell, right in zip(row, numeric, strict=True))

@@ -19,7 +19,7 @@ def tables(connection: connections.Connection) -> pd.DataFrame:
         first.
     """
     found = connections.rows(connection, statements.load(__package__, "catalog.sql"))
-    return pd.DataFrame(found, columns=_COLUMNS)
+    return pd.DataFrame(found, columns=_COLUMNS).astype({"estimated_rows": "int64", "size_bytes": "int64"})
 
 
 def invalid_indexes(connection: connections.Connection) -> list[str]:

@@ -1,10 +1,10 @@
 -- Every ordinary table and partition of the user, with what the catalogue knows of its size.
 -- Parameters: none. Returns: schema, "table", estimated_rows (-1 = never analysed), size_bytes (indexes and TOAST included), kind.
--- Locks: ACCESS SHARE on catalogues. Reads only.
+-- Locks: ACCESS SHARE on catalogues, and on each table while it is measured (so it waits for an ALTER TABLE). Reads only.
 SELECT n.nspname AS schema,
        c.relname AS "table",
        c.reltuples::bigint AS estimated_rows,
-       pg_total_relation_size(c.oid) AS size_bytes,
+       coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes,
        CASE WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace

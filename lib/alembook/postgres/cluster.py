@@ -93,7 +93,7 @@ def owner(data: Path, programs: Path) -> Owner:
     raise errors.EmbeddedServerFailed(
         f"The embedded PostgreSQL cannot run as {pwd.getpwuid(user).pw_name}.",
         why=f"PostgreSQL refuses root, that user cannot reach {programs} or {data.parent}, and this container does not "
-        "grant root CAP_DAC_OVERRIDE, which would let it.",
+        "grant root CAP_DAC_OVERRIDE and CAP_SETPCAP, which would let it.",
         next="Run alembook as a normal user, or put the environment and the project where others may read them.",
         state=_UNCHANGED,
     )
@@ -240,11 +240,11 @@ def _temporary() -> Path:
 
 def _require_private(folder: Path, user: int) -> None:
     found = folder.lstat()
-    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
-    # Root makes it before it gives it away: a start killed in between left one of root's.
-    if is_ours or (stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() == 0 and not os.listdir(folder)):
-        if not is_ours:
-            os.chown(folder, user, pwd.getpwuid(user).pw_gid, follow_symlinks=False)
+    is_private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
+    if is_private and found.st_uid == user:
+        return
+    if is_private and found.st_uid == os.geteuid():  # root was killed before it could give it away
+        os.chown(folder, user, pwd.getpwuid(user).pw_gid)
         return
     raise errors.EmbeddedServerFailed(
         f"The folder {folder} for the socket is not private.",

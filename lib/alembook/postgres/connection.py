@@ -130,7 +130,7 @@ class Database:
             place = ""
         if driver == "asyncpg" and "sslmode" in query:
             query["ssl"] = query.pop("sslmode")
-        text = f"postgresql+{driver}://{credentials}{'@' if credentials or place else ''}{place}"
+        text = f"postgresql+{driver}://{credentials}{'@' if credentials else ''}{place}"
         encoded = urlencode(query, quote_via=quote)
         return f"{text}/{quote(self.dbname, safe='')}" + (f"?{encoded}" if encoded else "")
 

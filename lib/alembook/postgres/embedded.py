@@ -265,6 +265,8 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(state.keeper, signal.SIGTERM)
         self._await_end(was_kept=was_kept)
+        if state is not None:
+            files.remove_socket(Path(state.socket))  # a killed keeper could not
         return was_running
 
     def _await_end(self, *, was_kept: bool) -> None:

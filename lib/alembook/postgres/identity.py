@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
 
@@ -65,7 +64,7 @@ def read(connection: connections.Connection) -> Identity:
 
 def _system_identifier(connection: connections.Connection) -> str:
     """Returns the cluster's identifier; "" for a role without EXECUTE on ``pg_control_system``."""
-    try:
-        return str(connections.scalar(connection, "SELECT system_identifier FROM pg_control_system()"))
-    except errors.QueryFailed:
+    allowed = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')"
+    if not connections.scalar(connection, allowed):
         return ""
+    return str(connections.scalar(connection, "SELECT system_identifier FROM pg_control_system()"))

@@ -147,9 +147,8 @@ class Keeper:
 
         PostgreSQL would refuse a pid file whose pid some other process has by now.
         """
-        socket = Path(self.order.socket, f".s.PGSQL.{files.PORT}")
-        for stale in (self.places.postmaster, socket, socket.with_name(socket.name + ".lock")):
-            stale.unlink(missing_ok=True)
+        self.places.postmaster.unlink(missing_ok=True)
+        files.clear_socket(Path(self.order.socket))
 
     def _spawn(self, lock: int) -> int:
         """Starts the server with the server lock in its hands. Returns its pid."""
@@ -192,7 +191,7 @@ class Keeper:
         while self._is_alive() and not self._is_told_to_stop:
             with contextlib.suppress(OSError):
                 lines = self.places.postmaster.read_text(encoding="utf-8", errors="replace").splitlines()
-                if lines[0] == str(self.state.server) and lines[7:8] and lines[7].strip() == "ready":
+                if lines[:1] == [str(self.state.server)] and [line.strip() for line in lines[7:8]] == ["ready"]:
                     return True
             self._wait(_STARTING_POLL_S)
         return False
@@ -239,8 +238,7 @@ class Keeper:
 
     def _leave(self) -> None:
         self.places.pinned.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            Path(self.order.socket).rmdir()
+        files.remove_socket(Path(self.order.socket))
 
 
 def main(arguments: Sequence[str]) -> int:

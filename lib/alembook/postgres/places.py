@@ -103,6 +103,19 @@ def write_state(places: Places, state: State) -> None:
     fresh.replace(places.state)
 
 
+def clear_socket(folder: Path) -> None:
+    """Removes the files of a socket on which nobody listens any more."""
+    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def remove_socket(folder: Path) -> None:
+    """Removes the folder of a socket on which nobody listens any more."""
+    with suppress(OSError):
+        clear_socket(folder)
+        folder.rmdir()
+
+
 def is_pinned(places: Places, instance: str) -> bool:
     """Says whether this instance is to stay; a pin of an earlier one says nothing."""
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 
 from alembook import errors
@@ -64,13 +65,16 @@ class Held:
         found = connections.rows(
             self._connection, statements.load(__package__, "session_holder.sql"), {"key": self.session.mutex}
         )
-        holder = found[0] if found else {}
         return errors.TargetBusy(
-            f"Another run holds {self.database.dbname}.",
-            why=f"backend {holder.get('pid', 'unknown')} ({holder.get('application_name', 'gone meanwhile')}) has held "
-            f"the run's lock since {holder.get('backend_start', 'just now')}.",
+            f"Another run holds {self.database.dbname or self.database.label()}.",
+            why=_holder(**found[0]) if found else "it ended while this was being looked at.",
             next="Wait until it ends, or stop it where it runs; then start again.",
         )
+
+    @property
+    def pid(self) -> int:
+        """Returns the backend that holds both locks."""
+        return int(self._connection.info.backend_pid)
 
     def check(self) -> None:
         """Does nothing while both locks are held.
@@ -107,6 +111,12 @@ class Held:
     ) -> None:
         """Releases both locks."""
         self.close()
+
+
+def _holder(pid: int, application_name: str | None, backend_start: datetime | None) -> str:
+    """Returns who holds the lock; a role without rights is not told since when."""
+    since = f" since {backend_start.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if backend_start else ""
+    return f"backend {pid} ({application_name or 'without a name'}) holds the run's lock{since}."
 
 
 def hold(

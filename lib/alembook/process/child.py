@@ -19,9 +19,10 @@ CANNOT_RUN = 126
 NOT_FOUND = 127
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -32,6 +33,7 @@ def become(user: int, *, may_override: bool = False) -> None:
     Args:
         user: numeric id with an entry in the passwd database; its group there becomes the only group.
         may_override: keep CAP_DAC_OVERRIDE, and nothing else, through exec: the user then passes folders closed to it.
+            Needs CAP_SETPCAP as well, which Docker grants by default.
 
     Raises:
         OSError: this process may not do that (not root, a capability is missing, the id is not mapped).
@@ -39,7 +41,8 @@ def become(user: int, *, may_override: bool = False) -> None:
     """
     group = pwd.getpwuid(user).pw_gid
     if may_override:
-        _prctl(_PR_SET_KEEPCAPS, 1)
+        # Keeps capabilities through setuid, and lets access(2) heed them, by which initdb judges its own programs.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setresgid(group, group, group)
     os.setresuid(user, user, user)
@@ -88,15 +91,6 @@ def _detach() -> None:
     os.dup2(2, 1)
 
 
-def _can_use(path: str, *, is_plain: bool) -> bool:
-    """Says whether this process can enter a folder or run a program; access(2) ignores capabilities, so it opens it."""
-    try:
-        os.close(os.open(path, os.O_RDONLY))
-    except OSError:
-        return False
-    return not is_plain or os.access(path, os.X_OK)
-
-
 def _given_environment() -> dict[bytes, bytes] | None:
     """Returns the environment as it was given; None where there is no ``/proc``.
 
@@ -137,7 +131,7 @@ def main(arguments: list[str]) -> int:
         if user:
             become(int(user), may_override=bool(override))
         if mode == "probe":
-            return int(not all(_can_use(path, is_plain=not override) for path in rest))
+            return int(not all(os.access(path, os.R_OK | os.X_OK) for path in rest))
         if int(death_signal):
             die_with(int(parent), int(death_signal))
         _run_program(rest, environment)

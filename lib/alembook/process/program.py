@@ -221,22 +221,14 @@ def can_reach(paths: Iterable[Path], *, user: int, may_override: bool = False) -
 
 def _resolved(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     path = environment.get("PATH", os.defpath)
-    program = argv[0] if os.sep in argv[0] else shutil.which(argv[0], path=path)
-    if program is None or not _is_program(Path(program)):
+    program = shutil.which(argv[0], path=path)
+    if program is None:
         raise errors.ToolMissing(
             f"The program {argv[0]} was not found.",
             why="there is no executable file of this name" + ("." if os.sep in argv[0] else f" in PATH ({path})."),
             next="Install it, or correct the path where it is configured.",
         )
     return (os.path.abspath(program), *argv[1:])
-
-
-def _is_program(path: Path) -> bool:
-    """Says whether a file is executable; not by access(2), which ignores capabilities."""
-    try:
-        return path.is_file() and bool(path.stat().st_mode & 0o111)
-    except PermissionError:
-        return False
 
 
 def _launch(

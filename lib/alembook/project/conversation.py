@@ -169,6 +169,8 @@ class _Lines:
     def feed(self, chunk: bytes) -> list[str]:
         """Returns the lines that are complete. The stream's end, b"", completes text; an event cut short is none."""
         *lines, self._rest = (self._rest + self._decoder.decode(chunk, final=not chunk)).split("\n")
+        if len(self._rest) > _CHUNK and self.name != "events":
+            lines, self._rest = [*lines, self._rest], ""
         if not chunk and self._rest and self.name != "events":
             lines, self._rest = [*lines, self._rest], ""
         return lines

@@ -24,7 +24,6 @@ OnEvent = Callable[[Event], None]
 
 _TICK_S = 0.25
 _NAME_LENGTH = 63
-_CHECK_INTERVAL_MS = "1000"
 _UNTOUCHED = "unchanged: nothing was run."
 
 
@@ -92,7 +91,7 @@ def upgrade(
         guards: revision -> what must be complete before it.
         run_id: for the ledger, and the name of the agent's connections: "alembook RUN_ID agent".
         on_event: gets every event as it comes: connected, revision_started, statement, blocked, retry,
-            revision_committed, guard_failed, failed, output, finished.
+            revision_committed, guard_failed, failed, output, finished; transaction: the server's id of each attempt.
 
     Raises:
         errors.UpgradeFailed: a revision failed; ``state`` says what is applied, by the version table.
@@ -177,7 +176,6 @@ class _Work:
             "lock_timeout": str(limits.lock_timeout_ms),
             "statement_timeout": str(limits.statement_timeout_ms),
             "idle_in_transaction_session_timeout": "0",
-            "client_connection_check_interval": _CHECK_INTERVAL_MS,
             "application_name": self._name,
         }
         return {
@@ -202,7 +200,7 @@ class _Work:
         if event is None:
             return None
         name = event["event"]
-        if name in {"connected", "failed", "wrong_database"}:
+        if name in {"connected", "transaction", "failed", "wrong_database"}:
             self._told[name] = event
         if name == "failed" and self._revision:
             event = self._told[name] = {"revision": self._revision, "attempts": self._attempts, **event}
@@ -210,6 +208,7 @@ class _Work:
             self._revision, self._attempts = event["revision"], event["attempt"]
         if name == "revision_committed":
             self._revision = None
+            self._told.pop("transaction", None)
             self._blockers.clear()
         self.has_finished = self.has_finished or name in {"finished", "described"}
         if name != "described":
@@ -283,6 +282,16 @@ class _Work:
                 connections.connect(self._database, application_name="alembook check", read_only=True)
             ) as connection:
                 rows = state.read(connection, *place) or ()
+                part = self._committed_part(connection)
         except errors.AlembookError:
             return "not known: the server does not say. Run this again when it answers."
-        return f"the database is at {', '.join(rows) or 'base'}, by its version table."
+        return f"the database is at {', '.join(rows) or 'base'}, by its version table{part}."
+
+    def _committed_part(self, connection: connections.Connection) -> str:
+        """Returns what to add when a revision failed whose first transaction is committed, by the server's own word."""
+        begun = self._told.get("transaction")
+        if begun is None:
+            return ""
+        query = "SELECT pg_xact_status(%(transaction)s::xid8)"
+        status = connections.scalar(connection, query, {"transaction": begun["transaction"]})
+        return f"; a part of {begun['revision']} is committed" if status == "committed" else ""

@@ -133,9 +133,7 @@ def told(event: Mapping[str, Any], *, state: str, evidence: Mapping[str, str]) -
     family = _family(kind, revision)
     if kind == "statement" and not revision:
         what = "The project failed before its revisions: {message}."
-    return family(
-        what.format_map(fields), why=why.format_map(fields), next=next_step, state=state, evidence=evidence
-    )
+    return family(what.format_map(fields), why=why.format_map(fields), next=next_step, state=state, evidence=evidence)
 
 
 def _family(kind: str, revision: str | None) -> type[errors.StepFailed]:

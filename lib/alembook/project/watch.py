@@ -103,5 +103,5 @@ def sentence(blocker: Mapping[str, Any]) -> str:
     if not blocker["pid"]:
         return "a prepared transaction (see pg_prepared_xacts)"
     name = blocker["application"] or "no application name"
-    who = f"pid {blocker['pid']} ({name}, {blocker['user']})"
+    who = f"pid {blocker['pid']} ({name}, {blocker['user'] or 'server process'})"
     return f"{who}, {blocker['state']} since {blocker['since']}: {blocker['query']}"

@@ -115,8 +115,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no 
         Ready is when both a reply and a published message came: until then a cell's outputs could be lost.
         """
         self.kc = self.km.client()
-        self.kc.start_channels()
-        self.kc.allow_stdin = False
+        self.kc.start_channels(stdin=False, hb=False, control=False)
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._supervision.kernel.is_alive() and time.monotonic() < deadline:
             self.kc.kernel_info()

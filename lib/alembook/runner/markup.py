@@ -41,19 +41,21 @@ _OF_TAG = {
     "ol": frozenset({"start"}),
 }
 _STYLES = CSSSanitizer(
-    allowed_css_properties=["text-align", "font-weight", "font-style", "white-space", "width", "min-width", "color"],
+    allowed_css_properties=["text-align", "font-weight", "font-style", "white-space", "width", "min-width"],
     allowed_svg_properties=[],
 )
+# With "http" bleach lets a relative address pass; an absolute one never comes that far, see _is_allowed.
+_PROTOCOLS = ["data", "http"]
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _OUTCOMES = set(Outcome)
-_SCHEME = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:|//|\\)")
+_ELSEWHERE = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:|/|\\)")
 
 
 def _is_allowed(tag: str, name: str, value: str) -> bool:
     if tag == "img" and name == "src":
         return _PICTURE.fullmatch(value) is not None
     if tag == "a" and name == "href":
-        return _SCHEME.match(value) is None
+        return _ELSEWHERE.match(value) is None
     return name in _ANYWHERE or name in _OF_TAG.get(tag, ())
 
 
@@ -89,7 +91,7 @@ class Cleaner:
             if cell.get_text() in _OUTCOMES:
                 cell["class"] = f"outcome {cell.get_text().lower()}"
         cleaned = bleach.clean(
-            str(soup), tags=_TAGS, attributes=_is_allowed, protocols=["data"], css_sanitizer=_STYLES, strip=True
+            str(soup), tags=_TAGS, attributes=_is_allowed, protocols=_PROTOCOLS, css_sanitizer=_STYLES, strip=True
         )
         return str(cleaned)
 
@@ -97,13 +99,13 @@ class Cleaner:
         address = str(link.get("href", ""))
         if address.startswith("#"):
             return
-        if _SCHEME.match(address):
+        if _ELSEWHERE.match(address):
             if link.get_text() != address:
                 link.append(f" ({address})")
             link.unwrap()
             return
-        page = address.removesuffix(".ipynb") + ".html" if address.endswith(".ipynb") else address
-        if (self.folder / page).is_file():
+        page = re.sub(r"\.ipynb$", ".html", address)
+        if ".." not in Path(page).parts and (self.folder / page).is_file():
             link["href"] = page
         else:
             link.unwrap()

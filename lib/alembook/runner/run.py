@@ -18,8 +18,9 @@ from alembook.project.plan import Plan
 from alembook.runner import notebook, page, signals
 from alembook.runner.kernels import Kernels
 from alembook.runner.progress import Progress
+from alembook.runner.tasks import Task, plan_of, planned
 from alembook.steps import standing
-from alembook.steps.runbook import STEPS, notebook_stem, receipt_stem
+from alembook.steps.runbook import STEPS, receipt_stem
 from alembook.verdict import Check, Gate, Outcome, sentence, worst_first
 
 _PRELOAD = (
@@ -55,19 +56,6 @@ class Asked:
     dry_run: bool = False
     change_id: str = ""
     cell_timeout_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One runbook to execute."""
-
-    step: str
-    stage: int = 0
-
-    @property
-    def name(self) -> str:
-        """Returns "40_upgrade.s1"."""
-        return notebook_stem(self.step, self.stage)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -292,43 +280,6 @@ class _Sitting:
         except errors.AlembookError as error:
             return f"not known: {error.what}"
         return standing.sentence(plan, current or ())
-
-
-def plan_of(folder: archive.RunFolder) -> Plan:
-    """Returns the frozen plan of a run.
-
-    Raises:
-        errors.UnknownRun: the run has none yet.
-    """
-    receipt = folder.receipt(receipt_stem("inspect"))
-    if receipt is None:
-        raise errors.UnknownRun(
-            f"Run {folder.run_id} has no plan.",
-            why="10_inspect has not come to its end in this run.",
-            next=f"Go on from there: `alembook run -t {folder.target} --run {folder.run_id}`.",
-        )
-    return Plan.from_json(receipt["plan"])
-
-
-def content_of(plan: Plan, task: Task) -> tuple[str, ...]:
-    """Returns the revisions or backfills a runbook is about."""
-    if not task.stage:
-        return ()
-    stage = plan.stage(task.stage)
-    return stage.revisions if task.step == "upgrade" else stage.backfills
-
-
-def planned(plan: Plan) -> Iterator[Task]:
-    """Yields the runbooks a plan asks for after inspect, in order; none when there is nothing to do."""
-    if not plan.stages:
-        return
-    yield Task(step="backup")
-    for stage in plan.stages:
-        if stage.revisions:
-            yield Task(step="upgrade", stage=stage.number)
-        if stage.backfills:
-            yield Task(step="backfill", stage=stage.number)
-    yield Task(step="verify")
 
 
 def _row(task: Task, notebook: str, verdict: str, seconds: float) -> dict[str, Any]:

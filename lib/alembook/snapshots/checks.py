@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from alembook import errors
 from alembook.postgres import connection as connections
@@ -106,9 +106,17 @@ def _expected(connection: connections.Connection, query: str, timeout_s: float) 
     except errors.QueryFailed as error:
         return {"failed": question.reason(error)}
     value = found[0][0] if len(found) == 1 and len(found[0]) == 1 else None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value != int(value):
-        return {"failed": "its query must return one row of one whole number"}
-    return {"expected": int(value)}
+    return (
+        {"expected": int(value)}
+        if _is_whole(value)
+        else {"failed": "its query must return one row of one whole number"}
+    )
+
+
+def _is_whole(value: Any) -> TypeGuard[int | Decimal]:
+    if isinstance(value, Decimal):
+        return value.is_finite() and value == int(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _kept(connection: connections.Connection, rule: ContentRule, key: bytes, timeout_s: float) -> dict[str, Any]:

@@ -27,6 +27,7 @@ DTYPES = {
     "grade": "str",
 }
 _WORST_FIRST = [Outcome.FAILED, Outcome.UNVERIFIED, Outcome.PASSED]
+_UNSEEN = "not counted: "
 _Value = TypeVar("_Value")
 
 
@@ -36,6 +37,7 @@ class _Known:
 
     expected: int | None = None
     unknown: str = ""
+    left_out: str = ""
     grade: Grade = Grade.MUST
     is_created: bool = False
     is_dropped: bool = False
@@ -60,8 +62,9 @@ def compare(
     dropped: Collection[str] = (),
     unknown: Mapping[str, str] | None = None,
     grades: Mapping[str, Grade] | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Returns one row per table that is on either side or in a rule.
+    """Returns one row per table that is on either side, in a rule, or left out.
 
     Args:
         before: table of tables as ``measurement.Measurement.tables``.
@@ -71,6 +74,8 @@ def compare(
         dropped: tables the plan drops.
         unknown: tables whose rule could not be counted -> why.
         grades: how much a table's rule weighs; must when it is not here.
+        left_out: tables that were asked for and not counted afterwards -> why (``Measurement.left_out``). They are
+            UNVERIFIED: must where they were counted before or have a rule, else should.
 
     Tables are named "schema.table", or "table" where exactly one schema has it.
 
@@ -81,7 +86,8 @@ def compare(
         table.
     """
     sides = _by_name(before), _by_name(after)
-    names = set(sides[0]) | set(sides[1])
+    unseen = left_out or {}
+    names = set(sides[0]) | set(sides[1]) | set(unseen)
     rows, why = _placed(expected or {}, names), _placed(unknown or {}, names)
     weights = _placed(grades or {}, names)
     made, gone = _placed(dict.fromkeys(created, ""), names), _placed(dict.fromkeys(dropped, ""), names)
@@ -90,6 +96,7 @@ def compare(
         known = _Known(
             expected=rows.get(name),
             unknown=why.get(name, ""),
+            left_out=unseen.get(name, ""),
             grade=weights.get(name, Grade.MUST),
             is_created=name in made,
             is_dropped=name in gone,
@@ -120,6 +127,9 @@ def _bearers(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _judge(before: int | None, after: int | None, known: _Known) -> _Judgement:
+    if known.left_out:
+        grade = Grade.SHOULD if before is None and known.expected is None else known.grade
+        return _Judgement(verdict=Outcome.UNVERIFIED, reason=f"{_UNSEEN}{known.left_out}", grade=grade)
     if known.unknown:
         reason = f"its rule has no number: {known.unknown}"
         return _Judgement(verdict=Outcome.UNVERIFIED, reason=reason, grade=known.grade)
@@ -200,15 +210,16 @@ def checks(frame: pd.DataFrame) -> list[Check]:
 def _check(row: Mapping[Hashable, Any]) -> Check:
     name = f"{row['schema']}.{row['table']}" if row["schema"] else str(row["table"])
     outcome = Outcome(row["verdict"])
+    is_unseen = str(row["reason"]).startswith(_UNSEEN)
     return Check(
         name=f"rows of {name}",
         subject=name,
         grade=Grade(row["grade"]),
         outcome=outcome,
         expected=_number(row["expected"], "not told"),
-        found=_number(row["after"], "no such table"),
+        found=_number(row["after"], "not counted" if is_unseen else "no such table"),
         why=str(row["reason"]),
-        next="" if outcome is Outcome.PASSED else _next(name, outcome),
+        next="" if outcome is Outcome.PASSED else _next(name, outcome, is_unseen=is_unseen),
     )
 
 
@@ -216,7 +227,9 @@ def _number(value: Any, otherwise: str) -> str:
     return otherwise if pd.isna(value) else f"{int(value):,}"
 
 
-def _next(name: str, outcome: Outcome) -> str:
+def _next(name: str, outcome: Outcome, *, is_unseen: bool) -> str:
+    if is_unseen:
+        return f"Let the role see {name}, or leave it out knowingly with `verify.exclude` in alembook.toml."
     if outcome is Outcome.UNVERIFIED:
         return f"Correct the rule of {name} in checks.toml; until then nobody knows whether its rows are right."
     return (

@@ -95,7 +95,7 @@ def measure(
     countable = [row for row in asked if _name(row) not in left_out]
     counted = []
     for done, row in enumerate(countable, start=1):
-        counted.append((row["schema"], row["table"], _count(connection, row), row["size_bytes"] or 0))
+        counted.append((row["schema"], row["table"], *_count(connection, row)))
         on_table(done, len(countable))
     instant = connections.rows(connection, statements.load(__package__, "instant.sql"))[0]
     return Measurement(tables=frame(counted), left_out=left_out, **instant)
@@ -145,10 +145,13 @@ def _reason_to_leave_out(row: Mapping[str, Any]) -> str:
     return "row security hides rows of it from the role" if row["hides_rows"] else ""
 
 
-def _count(connection: connections.Connection, row: Mapping[str, Any]) -> int:
-    query = sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(row["schema"], row["table"]))
+def _count(connection: connections.Connection, row: Mapping[str, Any]) -> tuple[int, int]:
+    table = sql.Identifier(row["schema"], row["table"])
+    name = sql.Literal(table.as_string(connection))
+    query = sql.SQL(statements.load(__package__, "count.sql")).format(table=table, name=name)
     try:
-        return int(connections.scalar(connection, query))
+        counted = connections.rows(connection, query)[0]
+        return counted["rows"], counted["size_bytes"]
     except errors.QueryFailed as error:
         raise errors.QueryFailed(
             f"{_name(row)} could not be counted.",

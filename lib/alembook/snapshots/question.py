@@ -12,7 +12,6 @@ setting leaves the transaction as it was.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +22,8 @@ from psycopg2 import sql
 
 from alembook import errors
 from alembook.postgres import connection as connections
-from alembook.postgres import statements
+from alembook.postgres import faults, statements
 
-#: Classes whose message may quote a value: 22 data exception, 23 integrity, P0 raised by a function.
-_QUOTING = ("22", "23", "P0")
 _END = "ROLLBACK TO SAVEPOINT alembook_question; RELEASE SAVEPOINT alembook_question"
 
 
@@ -111,7 +108,4 @@ def reason(error: errors.QueryFailed) -> str:
     cause = error.__cause__
     if not isinstance(cause, psycopg2.Error) or cause.pgcode is None:
         raise error
-    message = cause.diag.message_primary or ""
-    if cause.pgcode.startswith(_QUOTING):
-        message = re.sub(r'"[^"]*"|: .*', "", message).rstrip()
-    return f"SQLSTATE {cause.pgcode}: {message}"
+    return f"SQLSTATE {cause.pgcode}: {faults.message(cause)}"

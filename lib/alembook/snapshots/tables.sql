@@ -1,15 +1,14 @@
 -- Tables a user made: ordinary tables, leaves of partitioned tables, foreign tables.
 -- Parameters: none.
 -- Returns: one row per table: schema, table, is_foreign, may_read (the role may select from it), hides_rows (row
---   security would hide rows from the role), size_bytes (heap, TOAST and indexes; NULL for a table dropped meanwhile).
+--   security would hide rows from the role).
 --   Left out: system schemas, temporary tables, partitioned parents (they hold no row), views, materialized views.
--- Locks: ACCESS SHARE on the catalog and, for a moment, on each table. Reads only.
+-- Locks: ACCESS SHARE on the catalog; none on the tables, so one that is locked does not hold up the others. Reads only.
 SELECT n.nspname AS schema,
        c.relname AS "table",
        c.relkind = 'f' AS is_foreign,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS may_read,
-       row_security_active(c.oid) AS hides_rows,
-       pg_total_relation_size(c.oid) AS size_bytes
+       row_security_active(c.oid) AS hides_rows
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'f')

@@ -134,7 +134,8 @@ def _judge(tables: pd.DataFrame, entries: Sequence[tools.Entry], hashes: dict[st
             name="every counted table is in the dump",
             outcome=Outcome.FAILED if missing else Outcome.PASSED,
             expected=f"{len(counted):,} tables",
-            found=f"{len(counted) - len(missing):,} tables" + (f"; missing: {', '.join(missing[:10])}" if missing else ""),
+            found=f"{len(counted) - len(missing):,} tables"
+            + (f"; missing: {', '.join(missing[:10])}" if missing else ""),
             next="Give the role the right to read them, or exclude them in [verify]." if missing else "",
         ),
         Check(

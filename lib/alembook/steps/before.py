@@ -66,7 +66,12 @@ def take(book: Book) -> None:
     book.folder.write_table(_TABLE, found.tables)
     book.folder.write_receipt(
         _TABLE,
-        {"taken_at": found.taken_at, "snapshot": found.snapshot, "left_out": found.left_out, "values": values.to_json()},
+        {
+            "taken_at": found.taken_at,
+            "snapshot": found.snapshot,
+            "left_out": found.left_out,
+            "values": values.to_json(),
+        },
     )
     book.event("measured_before", tables=len(found.tables), rows=int(found.tables["rows"].sum()))
 

@@ -69,7 +69,9 @@ class Inspection(Receipt):
             }
             for number, (stage, entry) in enumerate(self._walk(), start=1)
         ]
-        return display.table(pd.DataFrame(rows), limit=200, empty="nothing is pending: the database is where it was asked to be")
+        return display.table(
+            pd.DataFrame(rows), limit=200, empty="nothing is pending: the database is where it was asked to be"
+        )
 
     def _walk(self) -> Iterator[tuple[plans.Stage, plans.Entry]]:
         for stage in self.plan.stages:
@@ -134,10 +136,11 @@ def inspect(book: Book, *, to: str) -> Inspection:
         invalid_indexes=invalid,
     )
     _refuse_hold(plan)
-    judged = [*_judge(book, server, found, plan), *_judge_tools(book, server)]
+    judged = [*_judge(server, found, plan), *_judge_tools(book, server)]
     book.folder.write_table("sizes", tables)
     receipt = book.finish(
-        judged, {"plan_hash": plan.hash, "to": to, "state": found.kind.value, "message": found.message, "plan": plan.to_json()}
+        judged,
+        {"plan_hash": plan.hash, "to": to, "state": found.kind.value, "message": found.message, "plan": plan.to_json()},
     )
     return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables)
 
@@ -188,7 +191,7 @@ def _policy(book: Book) -> dict[str, Any]:
     }
 
 
-def _judge(book: Book, server: identity.Identity, found: state.State, plan: plans.Plan) -> Sequence[Check]:
+def _judge(server: identity.Identity, found: state.State, plan: plans.Plan) -> Sequence[Check]:
     old = server.version_num < _OLDEST_SERVER
     return [
         Check(
@@ -230,11 +233,19 @@ def _judge_tools(book: Book, server: identity.Identity) -> list[Check]:
     for name in ("pg_dump", "pg_restore"):
         try:
             tool = tools.find(
-                name, server_version_num=server.version_num, database=book.database, postgres_bin=book.target.postgres_bin
+                name,
+                server_version_num=server.version_num,
+                database=book.database,
+                postgres_bin=book.target.postgres_bin,
             )
             judged.append(Check(name=f"{name} fits the server", outcome=Outcome.PASSED, found=tool.version))
         except errors.ToolMissing as error:
             judged.append(
-                Check(name=f"{name} fits the server", outcome=Outcome.FAILED, why=f"{error.what} {error.why}", next=error.next)
+                Check(
+                    name=f"{name} fits the server",
+                    outcome=Outcome.FAILED,
+                    why=f"{error.what} {error.why}",
+                    next=error.next,
+                )
             )
     return judged

@@ -87,7 +87,7 @@ class Book:
         return f"alembook {self.folder.run_id} {self.step}"
 
     def connect(self, *, read_only: bool = True, settings: Mapping[str, str] | None = None) -> connections.Connection:
-        """Returns a new connection to the target; in a reading step it cannot write. Raises as ``connection.connect``."""
+        """Returns a new connection to the target; by default it cannot write. Raises as ``connection.connect``."""
         bounds = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "0"}
         return connections.connect(
             self.database,
@@ -119,7 +119,8 @@ class Book:
         """Writes an event of the agent into the agent's own file."""
         if self._agent is None:
             self._agent = self.folder.events(f"{notebook_stem(self.step, self.stage)}.agent")
-        self._agent.write(event["event"], **{name: value for name, value in event.items() if name not in {"event", "at"}})
+        fields = {name: value for name, value in event.items() if name not in {"event", "at"}}
+        self._agent.write(event["event"], **fields)
 
     def plan(self) -> Plan:
         """Returns the frozen plan of the run.
@@ -171,7 +172,8 @@ class Book:
             facts=facts,
         )
         path = self.folder.write_receipt(self.stem, receipt.to_json())
-        self.event("step_ended", step=self.step, stage=self.stage, outcome=receipt.gate.outcome.value, receipt=path.name)
+        outcome = receipt.gate.outcome.value
+        self.event("step_ended", step=self.step, stage=self.stage, outcome=outcome, receipt=path.name)
         return replace(receipt, path=path)
 
     def skipped(self) -> Receipt:

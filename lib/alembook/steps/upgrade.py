@@ -83,7 +83,8 @@ def apply(book: Book) -> Upgrade:
         errors.SessionLost: the run's locks are gone; nothing was applied.
     """
     if book.dry_run:
-        return Upgrade.of(book.skipped(), spans=pd.DataFrame(columns=_SPANS), executed=pd.DataFrame(columns=_STATEMENTS))
+        nothing = {"spans": pd.DataFrame(columns=_SPANS), "executed": pd.DataFrame(columns=_STATEMENTS)}
+        return Upgrade.of(book.skipped(), **nothing)
     book.require_session()
     plan = book.plan()
     stage = plan.stage(book.stage)
@@ -163,7 +164,7 @@ class _Tape:
         )
         self._sql.append(f"-- {event['ms']:.1f} ms, {event['rows']} rows\n{event['sql'].strip()};\n")
 
-    def _retry(self, event: Mapping[str, Any]) -> None:
+    def _retry(self, _: Mapping[str, Any]) -> None:
         self._span("retried")
         self._started = time.monotonic()
 
@@ -172,7 +173,7 @@ class _Tape:
         self.committed.append(event["revision"])
         self._write("")
 
-    def _fail(self, event: Mapping[str, Any]) -> None:
+    def _fail(self, _: Mapping[str, Any]) -> None:
         if self._revision:
             self._span("failed")
             self._write("-- failed and rolled back\n")

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from .failure import Failure
+from .failure import Caught, Failure
 from .wire import REFUSED, Wire
 
 #: Parameters: two bigint literals. Returns: pid, or NULL when nobody holds both locks in this database. Reads only.
@@ -29,6 +29,8 @@ REACHED = """SELECT current_database(), host(inet_server_addr()), inet_server_po
 #: Returns: holder's pid, this transaction's id (assigned now), lock_timeout in ms. Assigns a transaction id.
 FACTS = """SELECT {holder}, pg_current_xact_id()::text,
  (extract(epoch FROM current_setting('lock_timeout')::interval) * 1000)::bigint"""
+#: Not on every platform (PostgreSQL manual 19.3.2): the server looks whether its client is still there, ms.
+_WHERE_POSSIBLE = {"client_connection_check_interval": "1000"}
 
 
 def raw(connection: Any) -> Any:
@@ -84,7 +86,14 @@ class Door:
         """Proves the database, then sets the limits; nothing of the project was sent yet."""
         if self.holder(dbapi) is None:
             self._refuse(dict(self._asked, **self.reached(dbapi)))
-        calls = ["set_config({}, {}, false)".format(literal(k), literal(v)) for k, v in self._settings.items()]
+        self._set(dbapi, self._settings)
+        with Caught() as caught:
+            self._set(dbapi, _WHERE_POSSIBLE)
+        if caught.error is not None:
+            dbapi.rollback()
+
+    def _set(self, dbapi: Any, settings: Mapping[str, str]) -> None:
+        calls = ["set_config({}, {}, false)".format(literal(name), literal(value)) for name, value in settings.items()]
         rows(dbapi, "SELECT " + ", ".join(calls))
         dbapi.commit()  # a rollback would take the settings back
 

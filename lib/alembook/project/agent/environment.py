@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import platform
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
@@ -134,6 +135,12 @@ def _options(project: Mapping[str, Any]) -> Any:
     """Returns what env.py would see of the command line ``alembic -x ... upgrade heads``."""
     extra = [part for argument in project["arguments"] for part in ("-x", argument)]
     return CommandLine().parser.parse_args([*extra, "upgrade", "heads"])
+
+
+def file_hash(path: str) -> str:
+    """Returns the SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def versions() -> Dict[str, str]:

@@ -35,7 +35,8 @@ class Tape:
 
     Attributes:
         revision: the revision statements belong to now; None outside of one.
-        commits: commits seen so far, on any connection.
+        commits: commits seen so far. One on the migrating connection counts when something follows it: the event
+            comes before the COMMIT, which may fail (a deferred constraint, SQLSTATE 40001) and leave nothing.
     """
 
     def __init__(self, wire: Wire, limits: Dict[str, int]) -> None:
@@ -43,6 +44,8 @@ class Tape:
         self._limits = limits
         self._repeated: Dict[str, Dict[str, Any]] = {}
         self._is_muted = False
+        self._own: Any = None
+        self._is_committing = False
         self.revision: Optional[str] = None
         self.commits = 0
 
@@ -52,9 +55,11 @@ class Tape:
         event.listen(Engine, "after_cursor_execute", self._after)
         event.listen(Engine, "commit", self._commit)
 
-    def begin(self, revision: str) -> None:
-        """Counts what follows to a revision."""
+    def begin(self, revision: str, connection: Any) -> None:
+        """Counts what follows to a revision, which works on this connection."""
         self._repeated.clear()
+        self._own = connection.info
+        self._is_committing = False
         self.revision = revision
 
     def end(self) -> None:
@@ -73,10 +78,15 @@ class Tape:
         finally:
             self._is_muted = False
 
-    def _commit(self, connection: Any) -> None:  # noqa: ARG002
-        self.commits += 1
+    def _commit(self, connection: Any) -> None:
+        if connection.info is self._own:
+            self._is_committing = True
+        else:
+            self.commits += 1
 
     def _before(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ARG002
+        self.commits += self._is_committing
+        self._is_committing = False
         if _CONCURRENT.match(statement):
             self._limit(connection, self._limits["concurrent_lock_timeout_ms"])
         started: List[float] = connection.info.setdefault("alembook_started", [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import hashlib
 import os
 import random
 import time
@@ -15,8 +14,9 @@ from sqlalchemy import text
 
 from .context import facts, mode
 from .door import Door, literal, raw, rows
-from .environment import Environment
+from .environment import Environment, file_hash
 from .failure import Caught, Failure, sqlstate
+from .progress import Progress, require_applicable, require_transactional
 from .tape import Tape
 from .wire import Wire
 
@@ -27,28 +27,6 @@ _LONGEST_WAIT_S = 10.0
 _ENDING_S = 5.0
 LEDGER = """INSERT INTO {schema}.applied (run_id, revision, down_revision, direction, applied_at, seconds, sha256)
 VALUES (:run_id, :revision, :down_revision, 'up', clock_timestamp(), CAST(:seconds AS double precision), :sha256)"""
-
-
-class Progress:
-    """One revision on its way.
-
-    Args:
-        revision: its id.
-        number: 1 for the first attempt.
-        commits: commits the tape had seen when it began.
-    """
-
-    def __init__(self, revision: str, number: int, commits: int) -> None:
-        self.revision = revision
-        self.number = number
-        self.commits = commits
-        self.started = time.perf_counter()
-        self.transaction: Optional[str] = None
-        self.sha256 = ""
-
-    def seconds(self) -> float:
-        """Returns the seconds since it began."""
-        return round(time.perf_counter() - self.started, 6)
 
 
 class Upgrade:
@@ -126,12 +104,12 @@ class Upgrade:
         applied = environment.closure(heads)
         self._confirm(applied)
         self._settle(raw(context.connection))
-        _require_applicable(environment, applied, self._remaining)
+        require_applicable(environment, applied, self._remaining)
         found = mode(context)
         if found == "autocommit":
             raise Failure("no_transactions", "The project's connection commits every statement by itself.")
         if found == "external":
-            _require_transactional(environment, self._remaining)
+            require_transactional(environment, self._remaining)
 
     def _connect(self, context: Any) -> None:
         """Tells once where the project connected, read from that very connection."""
@@ -175,8 +153,7 @@ class Upgrade:
 
     def _step(self, environment: Environment, context: Any, progress: Progress) -> MigrationStep:
         script: Any = environment.script.get_revision(progress.revision)
-        with open(script.path, "rb") as file:
-            progress.sha256 = hashlib.sha256(file.read()).hexdigest()
+        progress.sha256 = file_hash(script.path)
         step = MigrationStep.upgrade_from_script(environment.script.revision_map, script)
         step.migration_fn = self._inside(step.migration_fn, context, progress)
         return step
@@ -188,10 +165,11 @@ class Upgrade:
         def inside(**named: Any) -> Any:
             with self._noted():
                 self._wire.send("revision_started", revision=progress.revision, attempt=progress.number)
-                self._tape.begin(progress.revision)
+                self._tape.begin(progress.revision, context.connection)
                 dbapi = raw(context.connection)
                 limit = int(self._request["limits"]["lock_timeout_ms"])
                 progress.transaction = self._door.enter(dbapi, lock_timeout_ms=limit)
+                self._wire.send("transaction", revision=progress.revision, transaction=progress.transaction)
                 for guard in self._request["guards"].get(progress.revision, ()):
                     self._guard(context, dbapi, progress.revision, guard)
                 return function(**named)
@@ -279,36 +257,3 @@ class _Noted:
     def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
         """Keeps the error, if there is one."""
         self._upgrade.note(error)
-
-
-def _require_applicable(environment: Environment, applied: Any, revisions: Sequence[str]) -> None:
-    """Refuses a list that is not exactly what comes next.
-
-    Raises:
-        Failure: "not_applicable".
-    """
-    there = set(applied)
-    for revision in revisions:
-        missing = [parent for parent in environment.parents(revision) if parent not in there]
-        if revision in there:
-            raise Failure("not_applicable", "{} is applied already.".format(revision), revision=revision)
-        if missing:
-            message = "{} needs {}, which is not applied.".format(revision, ", ".join(missing))
-            raise Failure("not_applicable", message, revision=revision)
-        there.add(revision)
-
-
-def _require_transactional(environment: Environment, revisions: Sequence[str]) -> None:
-    """Refuses revisions with an autocommit block under an env.py that holds a transaction open around them.
-
-    Raises:
-        Failure: "autocommit", before anything was applied.
-    """
-    found = []
-    for revision in revisions:
-        script: Any = environment.script.get_revision(revision)
-        with open(script.path, encoding="utf-8") as file:
-            if "autocommit_block" in file.read():
-                found.append(revision)
-    if found:
-        raise Failure("autocommit", "Revisions leave a transaction that env.py holds open.", revisions=found)

@@ -1,0 +1,64 @@
+"""One revision on its way, and what must be true before any begins."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Optional, Sequence
+
+from .environment import Environment
+from .failure import Failure
+
+
+class Progress:
+    """One revision on its way.
+
+    Args:
+        revision: its id.
+        number: 1 for the first attempt.
+        commits: commits the tape had seen when it began.
+    """
+
+    def __init__(self, revision: str, number: int, commits: int) -> None:
+        self.revision = revision
+        self.number = number
+        self.commits = commits
+        self.started = time.perf_counter()
+        self.transaction: Optional[str] = None
+        self.sha256 = ""
+
+    def seconds(self) -> float:
+        """Returns the seconds since it began."""
+        return round(time.perf_counter() - self.started, 6)
+
+
+def require_applicable(environment: Environment, applied: Any, revisions: Sequence[str]) -> None:
+    """Refuses a list that is not exactly what comes next.
+
+    Raises:
+        Failure: "not_applicable".
+    """
+    there = set(applied)
+    for revision in revisions:
+        missing = [parent for parent in environment.parents(revision) if parent not in there]
+        if revision in there:
+            raise Failure("not_applicable", "{} is applied already.".format(revision), revision=revision)
+        if missing:
+            message = "{} needs {}, which is not applied.".format(revision, ", ".join(missing))
+            raise Failure("not_applicable", message, revision=revision)
+        there.add(revision)
+
+
+def require_transactional(environment: Environment, revisions: Sequence[str]) -> None:
+    """Refuses revisions with an autocommit block under an env.py that holds a transaction open around them.
+
+    Raises:
+        Failure: "autocommit", before anything was applied.
+    """
+    found = []
+    for revision in revisions:
+        script: Any = environment.script.get_revision(revision)
+        with open(script.path, encoding="utf-8") as file:
+            if "autocommit_block" in file.read():
+                found.append(revision)
+    if found:
+        raise Failure("autocommit", "Revisions leave a transaction that env.py holds open.", revisions=found)

@@ -1,0 +1,60 @@
+"""What a plan asks for: which runbooks, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from alembook import archive, errors
+from alembook.project.plan import Plan
+from alembook.steps.runbook import notebook_stem, receipt_stem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One runbook to execute."""
+
+    step: str
+    stage: int = 0
+
+    @property
+    def name(self) -> str:
+        """Returns "40_upgrade.s1"."""
+        return notebook_stem(self.step, self.stage)
+
+
+def plan_of(folder: archive.RunFolder) -> Plan:
+    """Returns the frozen plan of a run.
+
+    Raises:
+        errors.UnknownRun: the run has none yet.
+    """
+    receipt = folder.receipt(receipt_stem("inspect"))
+    if receipt is None:
+        raise errors.UnknownRun(
+            f"Run {folder.run_id} has no plan.",
+            why="10_inspect has not come to its end in this run.",
+            next=f"Go on from there: `alembook run -t {folder.target} --run {folder.run_id}`.",
+        )
+    return Plan.from_json(receipt["plan"])
+
+
+def content_of(plan: Plan, task: Task) -> tuple[str, ...]:
+    """Returns the revisions or backfills a runbook is about."""
+    if not task.stage:
+        return ()
+    stage = plan.stage(task.stage)
+    return stage.revisions if task.step == "upgrade" else stage.backfills
+
+
+def planned(plan: Plan) -> Iterator[Task]:
+    """Yields the runbooks a plan asks for after inspect, in order; none when there is nothing to do."""
+    if not plan.stages:
+        return
+    yield Task(step="backup")
+    for stage in plan.stages:
+        if stage.revisions:
+            yield Task(step="upgrade", stage=stage.number)
+        if stage.backfills:
+            yield Task(step="backfill", stage=stage.number)
+    yield Task(step="verify")
