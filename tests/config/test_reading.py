@@ -15,8 +15,8 @@ from tests.config.test_file import DEMO, demo, refusal, written
         (
             DEMO + "protectd = true",
             "alembook.toml: targets.demo.protectd is not a key Alembook knows.\n"
-            "  why:  accepted in [targets.demo]: limits, backup, rehearsal, verify, backfill, database, direct, project, "
-            "python, working_directory, environment, files, flask_app, alembic_args, protected, approvals, writers, "
+            "  why:  accepted in [targets.demo]: limits, backup, rehearsal, verify, backfill, database, direct, "
+            "project, python, working_directory, environment, files, flask_app, alembic_args, protected, approvals, writers, "
             "postgres_bin, ledger, way_back.\n"
             "  next: Did you mean protected?",
         ),
@@ -127,8 +127,8 @@ def test_a_password_in_the_file(tmp_path: Path, line: str, key: str) -> None:
     assert refusal(written(tmp_path, DEMO + line)) == (
         f"alembook.toml: targets.demo.{key} carries a password.\n"
         "  why:  the file is committed and archived; it holds references, never secrets.\n"
-        "  next: Move the whole value to a variable or a file and write env:NAME or file:PATH; in a template write {url} "
-        "or {password}."
+        "  next: Move the whole value to a variable or a file and write env:NAME or file:PATH; in a template write "
+        "{url} or {password}."
     )
 
 

@@ -93,7 +93,12 @@ def test_a_statement_is_cancelled_before_its_backend_is_ended(
     upgrade, watch, *_ = backends.values()
     watch.close()
     thread = sleeps(upgrade, connection18)
-    closing = threading.Thread(target=lambda: (thread.join(), upgrade.close()))
+
+    def close_then() -> None:
+        thread.join()
+        upgrade.close()
+
+    closing = threading.Thread(target=close_then)
     closing.start()
     began = time.monotonic()
     activity.end(connection18, RUN, grace_s=30)

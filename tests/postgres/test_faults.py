@@ -48,8 +48,8 @@ def test_passwords(own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         "  why:  the password or the role is wrong.\n"
         "  next: Correct the reference of the target in alembook.toml, or what it points to.\n"
         "  libpq said:\n"
-        f'    connection to server on socket "{admin.host}/.s.PGSQL.5432" failed: FATAL:  password authentication failed '
-        'for user "ann"'
+        f'    connection to server on socket "{admin.host}/.s.PGSQL.5432" failed: FATAL:  password authentication '
+        'failed for user "ann"'
     )
     error = refused(replace(ann, password=""))
     assert type(error) is errors.AccessRefused
@@ -63,11 +63,11 @@ def test_passwords(own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_role_or_database(server18: Server, change: dict[str, str], missing: str) -> None:
     """The server has none of this name."""
     admin = server18.ensure()
-    parts = {"user": admin.user, "dbname": "postgres", **change}
-    error = refused(Database(host=admin.host, port=admin.port, **parts))
+    database = replace(admin, user=change.get("user", admin.user), dbname=change.get("dbname", "postgres"))
+    error = refused(database)
     assert (type(error), error.exit_code) == (errors.AccessRefused, 2)
     assert str(error) == (
-        f"The server refused the connection to {parts['user']}@{admin.host}:5432/{parts['dbname']}.\n"
+        f"The server refused the connection to {database.user}@{admin.host}:5432/{database.dbname}.\n"
         "  why:  the server has no such role or database.\n"
         "  next: Correct the reference of the target in alembook.toml, or what it points to.\n"
         "  libpq said:\n"

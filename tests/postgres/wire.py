@@ -54,12 +54,16 @@ def pooler(behind: Database, sent: bytearray) -> Iterator[Database]:
         sent: grows by everything clients send.
     """
 
+    def kept(data: bytes) -> bytes:
+        sent.extend(data)
+        return data
+
     def serve(client: socket.socket) -> None:
         with socket.socket(socket.AF_UNIX) as server:
             server.connect(f"{behind.host}/.s.PGSQL.{behind.port}")
             back = threading.Thread(target=_copy, args=(server, client, _with_own_pid), daemon=True)
             back.start()
-            _copy(client, server, lambda data: sent.extend(data) or data)
+            _copy(client, server, kept)
             back.join(5)
 
     with listening(serve) as place:

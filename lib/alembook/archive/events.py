@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from alembook import errors
 from alembook.archive import atomic
@@ -63,11 +63,14 @@ class Events:
 
 
 def _drop_cut_line(path: Path) -> None:
-    """Shortens a file to its last whole line."""
-    if path.is_file():
-        with path.open("rb+") as stream:
-            whole = sum(len(line) for line in stream if line.endswith(b"\n"))
-            stream.truncate(whole)
+    """Shortens a file to its last whole line; one that ends with a whole line is left alone."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb+") as stream:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read() != b"\n":
+            stream.seek(0)
+            stream.truncate(sum(len(line) for line in stream if line.endswith(b"\n")))
 
 
 def now() -> str:
@@ -101,9 +104,17 @@ def has_writer(path: Path) -> bool:
     """Says whether a living process has the file open for writing."""
     if not path.exists():
         return False
-    with path.open("r+b" if os.access(path, os.W_OK) else "rb") as stream:  # NFS wants r+ for an exclusive lock
+    with _opened(path) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         return False
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Returns the file open for a lock: NFS grants an exclusive one to who may write, others to who may only read."""
+    try:
+        return path.open("r+b")
+    except OSError:
+        return path.open("rb")

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -32,14 +33,15 @@ class Plot:
 
 
 def _draw(height_in: float, says: str, draw: Callable[[Axes], None]) -> Plot:
-    figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(labelsize=9)
-    draw(axes)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png")
+    with rc_context({"text.parse_math": False}):  # a "$" in a table's name is a dollar
+        figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.tick_params(labelsize=9)
+        draw(axes)
+        figure.savefig(stream, format="png")
     return Plot(stream.getvalue(), says)
 
 
@@ -64,7 +66,8 @@ def sizes(frame: pd.DataFrame, *, limit: int = 15) -> Plot | Html:
     megabytes = largest["size_bytes"] / 1024**2
 
     def draw(axes: Axes) -> None:
-        bars = axes.barh(largest["table"], megabytes, color=_BLUE)
+        bars = axes.barh(range(len(largest)), megabytes, color=_BLUE)
+        axes.set_yticks(range(len(largest)), largest["table"])
         axes.bar_label(bars, [f" {rows:,.0f} rows" for rows in largest["rows"]], fontsize=8, color="#4a5568")
         axes.set_xlabel("size with indexes, MB", fontsize=9)
         axes.margins(x=0.18)
@@ -85,8 +88,9 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
     upside = frame.iloc[::-1]
 
     def draw(axes: Axes) -> None:
+        axes.set_yticks(range(len(upside)), upside["label"])
         axes.barh(
-            upside["label"],
+            range(len(upside)),
             upside["seconds"].clip(lower=frame["seconds"].sum() / 400),
             left=upside["start_s"],
             color=[colours.get(outcome, _GREY) for outcome in upside["outcome"]],

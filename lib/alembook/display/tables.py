@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from numbers import Number
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from alembook.verdict import Check, Outcome, worst_first
 
@@ -33,7 +35,7 @@ class Html:
 
 def text_of(value: Any) -> str:
     """Returns a value as a person reads it: separators in numbers, "-" for nothing, seconds in times."""
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
         return ", ".join(text_of(part) for part in value) or "-"
     if value is None or pd.isna(value):
         return "-"
@@ -47,6 +49,8 @@ def text_of(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
+    if not math.isfinite(value):
+        return str(value).lower()
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.3f}" if abs(value) < 1 else f"{value:,.2f}"
@@ -76,7 +80,7 @@ def table(frame: pd.DataFrame, *, limit: int = 60, verdict: str | None = None, e
     names = [str(name) for name in shown.columns]
     cells = [[_cell(name, value) for name, value in zip(names, row, strict=True)] for row in _records(shown)]
     marks = [_mark(value) for value in shown[verdict]] if verdict else [""] * len(shown)
-    numeric = [pd.api.types.is_numeric_dtype(shown[name]) for name in shown.columns]
+    numeric = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in shown.dtypes]
     note = f"{len(frame) - limit:,} more rows are in the archive." if len(frame) > limit else ""
     titles = [name.removesuffix("_bytes").replace("_", " ") for name in names]
     return Html(_markup(titles, cells, marks, numeric, note), shown.to_string(index=False))
@@ -92,7 +96,7 @@ def _records(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def _cell(name: str, value: Any) -> str:
-    if name.endswith("_bytes") and isinstance(value, Number) and not pd.isna(value):
+    if name.endswith("_bytes") and not pd.isna(value) and isinstance(value, Number):
         return size(float(str(value)))
     return text_of(value)
 

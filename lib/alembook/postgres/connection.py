@@ -262,7 +262,7 @@ def execute(connection: Connection, sql: Any, parameters: Mapping[str, Any] | No
     """Executes a statement and returns its row count (-1 where the server gives none). Raises as ``rows``."""
     with _cursor(connection) as cursor:
         cursor.execute(sql, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ finds the main thread doing nothing, and never a save half done.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +73,22 @@ def execute(
         outcomes.append(engine.Client(record, supervision).execute())
 
     outcomes: list[Outcome] = []
-    # Whatever is raised here, the kernel ends first and the thread, left without one, a second later.
+    try:
+        _attended(partial(_papermill, source, checked, conduct), supervision, grace_s)
+    finally:
+        kernels.end(kernel)
+    return outcomes[0]
+
+
+def _attended(job: Callable[[], None], supervision: engine.Supervision, grace_s: float) -> None:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="notebook") as pool:
         try:
-            work = pool.submit(_papermill, source, checked, conduct)
+            work = pool.submit(job)
             _supervise(work, supervision, grace_s)
             work.result()
         finally:
-            kernels.end(kernel)
-    return outcomes[0]
+            # Whatever was raised, a thread still at work sees its kernel dead within a second, and ends.
+            supervision.kernel.kill()
 
 
 def _papermill(source: Path, given: Mapping[str, Any], conduct: object) -> None:
