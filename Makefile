@@ -41,11 +41,14 @@ lab: .venv/project.stamp ## JupyterLab on the runbooks
 	@.venv/bin/alembook lab
 
 lock: .venv/project.stamp ## requirements.lock anew from pyproject.toml, and what changed in it
-	@cp requirements.lock .venv/requirements.before
-	.venv/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes \
+	@cp requirements.lock .venv/requirements.lock
+	@.venv/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_ARGS) \
-		--output-file requirements.lock pyproject.toml
-	@diff -U0 .venv/requirements.before requirements.lock | grep '^[-+][a-z]' | tr -d '\\' || echo "no version changed"
+		--output-file .venv/requirements.lock pyproject.toml
+	@if cmp -s requirements.lock .venv/requirements.lock; then echo "requirements.lock: nothing changed"; else \
+		echo "requirements.lock:"; \
+		diff -U0 requirements.lock .venv/requirements.lock | sed -n 's/^\([-+][a-z0-9].*\) \\$$/  \1/p'; \
+		cp .venv/requirements.lock requirements.lock; fi
 
 clean: ## removes what make has made; runs, backups and .alembook stay
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

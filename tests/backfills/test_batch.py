@@ -133,6 +133,22 @@ def test_a_role_without_temporary_tables_is_told(workshop18: Workshop, declare: 
     )
 
 
+def test_another_relation_is_not_taken_for_the_batch(workshop18: Workshop, declare: Callable[..., Backfill]) -> None:
+    """A table of that name does no harm, unless the search_path puts it before temporary tables."""
+    workshop18.make_items(10)
+    workshop18.do("CREATE TABLE batch (id integer)")
+    assert workshop18.run(declare()).rows_done == 10
+    workshop18.do("UPDATE items SET done = false")
+    with pytest.raises(errors.BackfillFailed) as caught:
+        workshop18.run(declare(), connect=lambda: workshop18.connect(search_path="public, pg_temp"))
+    assert str(caught.value) == (
+        "The name `batch` does not lead to the keys of the batch.\n"
+        "  left: unchanged: no batch was begun.\n"
+        "  why:  search_path names pg_temp after a schema that has a relation of this name.\n"
+        "  next: Leave pg_temp out of the role's search_path: it is searched first then."
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "reason"),
     [

@@ -36,7 +36,7 @@ COUNTS = pd.DataFrame(
 )
 PLOTS: list[tuple[Callable[[pd.DataFrame], Plot | Html], pd.DataFrame, str, str]] = [
     (display.sizes, SIZES, "Size of the 6 largest tables.", "no table"),
-    (display.timeline, SPANS, "Timeline of 4 revisions.", "nothing ran"),
+    (display.timeline, SPANS, "Timeline of 3 revisions.", "nothing ran"),
     (display.throughput, BATCHES, "1,100 rows in 3 batches.", "no batch ran"),
     (display.counts, COUNTS, "Rows before and after in 6 tables.", "no table"),
 ]

@@ -142,6 +142,24 @@ def test_many_at_the_same_moment(tmp_path: Path) -> None:
         assert len({said(log) for log in logs}) == 1
 
 
+def test_interrupted_while_it_starts(own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When who started it went away before it was ready, the next one waits for the same server."""
+
+    def interrupt(_server: Server, _instance: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Server, "_await_ready", interrupt)
+        own.ensure()
+    assert until(lambda: files.is_held(own.places.keeper_lock) and files.read_state(own.places))
+    first = files.read_state(own.places)
+    assert ask(own.ensure(), "SELECT 1") == 1
+    second = files.read_state(own.places)
+    assert first is not None
+    assert second is not None
+    assert first.instance == second.instance
+
+
 def test_it_stays_while_somebody_uses_it(own: Server, tmp_path: Path) -> None:
     """Who started it may end: it stays for another process that uses it, past the grace."""
     with user_of(own, tmp_path / "first") as first:

@@ -17,7 +17,9 @@ def test_the_server_says_who_it_is(server: Server, database: Database) -> None:
         found = identity.read(connection)
         oid = connections.scalar(connection, "SELECT oid FROM pg_database WHERE datname = current_database()")
         cluster = connections.scalar(connection, "SELECT system_identifier::text FROM pg_control_system()")
-        collation = connections.scalar(connection, "SELECT datcollate FROM pg_database WHERE datname = current_database()")
+        collation = connections.scalar(
+            connection, "SELECT datcollate FROM pg_database WHERE datname = current_database()"
+        )
     assert found.version == server.status().version
     assert found.version_num // 10_000 == server.major
     assert (found.database, found.database_oid, found.user) == (database.dbname, oid, "postgres")

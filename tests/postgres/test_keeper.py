@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -142,6 +143,18 @@ def test_no_word_is_believed_without_its_lock(own: Server) -> None:
     assert ask(own.ensure(), "SELECT 1") == 1
 
 
+def test_a_folder_that_was_removed(own: Server) -> None:
+    """`rm -rf .alembook` ends the server of that folder, and the next one in its place is another."""
+    database = own.ensure()
+    server = state_of(own).server
+    shutil.rmtree(own.folder)
+    assert until(lambda: not is_alive(server), 30)
+    assert own.status().is_running is False
+    assert own.ensure() == database
+    own.release()
+    assert until(lambda: is_gone(own), 20), "the lease of the folder that was removed was taken for one of the new"
+
+
 def test_told_to_stop_while_nobody_waits(own: Server) -> None:
     """SIGTERM, as an operator or init sends it, is a clean end."""
     own.ensure()
@@ -189,6 +202,7 @@ def test_a_second_keeper_leaves_the_first_alone(own: Server, monkeypatch: pytest
         instance="2", data=str(own.places.data), binaries="/nowhere", socket="/nowhere", user=None, may_override=False,
         grace_s=1.0, settings={},
     )  # fmt: skip
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"keeper\.lock is held by another process"):
         keeper.main([keeper.dump(order)])
     os.close(lock)
+    assert files.read_state(own.places) is None

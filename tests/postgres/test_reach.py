@@ -36,7 +36,9 @@ def test_the_direct_way_comes_first(tmp_path: Path) -> None:
 
 def test_a_service_is_left_to_libpq(tmp_path: Path) -> None:
     """Its name is kept, quoted where it must be."""
-    assert reach.database(target(tmp_path, '''database = "service:ann's shop"''')).parameters == {"service": "ann's shop"}
+    assert reach.database(target(tmp_path, '''database = "service:ann's shop"''')).parameters == {
+        "service": "ann's shop"
+    }
 
 
 def test_a_reference_that_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

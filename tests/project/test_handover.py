@@ -57,19 +57,6 @@ def test_files_are_private_and_go_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "text", "expected"),
-    [
-        ("p@ss/w%rd", "to postgresql://ada:p%40ss%2Fw%25rd@db as p@ss/w%rd", "to postgresql://ada:***@db as ***"),
-        ("abc", "abc://ada:abc@db password=abc x", "abc://ada:***@db password=*** x"),
-        ("", "nothing to hide", "nothing to hide"),
-    ],
-)
-def test_secrets_are_taken_out(password: str, text: str, expected: str) -> None:
-    """The password goes, in each form; a short one only where a connection string has it."""
-    assert handover.without_secrets(text, replace(DATABASE, password=password)) == expected
-
-
-@pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("DETAIL:  Key (email)=(ada@example.org) already exists.", "DETAIL: ***"),

@@ -42,7 +42,12 @@ def write_text(path: Path, text: str) -> Path:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:
     """Writes a mapping as JSON, keys in the given order, times as ISO 8601. Raises as ``write_text``."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    return write_text(path, as_json(value))
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """Returns a mapping as the archive writes it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,6 +12,9 @@ from typing import Any, BinaryIO, TextIO
 
 from alembook import errors
 from alembook.archive import atomic
+from alembook.config.redaction import Redactor
+
+_NO_SECRET = Redactor()
 
 
 class Events:
@@ -22,8 +25,9 @@ class Events:
     is opened again, so that what follows stands on lines of its own.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, redactor: Redactor = _NO_SECRET) -> None:
         self.path = path
+        self._redactor = redactor
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: TextIO = path.open("a", encoding="utf-8", errors=atomic.UNENCODABLE)
@@ -32,17 +36,23 @@ class Events:
         except OSError as error:
             raise atomic.failed(path, error) from error
 
-    def write(self, event: str, **fields: Any) -> None:
-        """Appends one event with the time it is written at; returns when it is on disk.
+    def write(self, event: str, *, is_durable: bool = True, **fields: Any) -> None:
+        """Appends one event with the time it is written at.
+
+        Args:
+            event: its name.
+            is_durable: return when it is on disk; else it outlives this process, but maybe not the machine.
+            **fields: JSON values.
 
         Raises:
             errors.ArchiveFailed: it could not be written.
         """
         line = json.dumps({"at": now(), "event": event, **fields}, ensure_ascii=False, default=str)
         try:
-            self._stream.write(line + "\n")
+            self._stream.write(self._redactor.clean(line) + "\n")
             self._stream.flush()
-            os.fsync(self._stream.fileno())
+            if is_durable:
+                os.fsync(self._stream.fileno())
         except OSError as error:
             raise atomic.failed(self.path, error) from error
 

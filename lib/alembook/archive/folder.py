@@ -8,7 +8,7 @@ import re
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 
 from alembook import __version__, errors
 from alembook.archive import atomic, events
+from alembook.config.redaction import Redactor
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
@@ -29,11 +30,13 @@ class RunFolder:
         path: the folder, absolute.
         target: name of the target.
         run_id: ``20261122T120301Z-4f2a9c``.
+        redactor: takes the target's password out of everything that is written here.
     """
 
     path: Path
     target: str
     run_id: str
+    redactor: Redactor = field(default=Redactor(), compare=False)
 
     def attempt_path(self, stem: str, suffix: str) -> Path:
         """Returns the first free name: ``stem + suffix``, then ``stem.a2 + suffix``, ..."""
@@ -48,7 +51,7 @@ class RunFolder:
 
     def write_receipt(self, stem: str, value: Mapping[str, Any]) -> Path:
         """Writes a step's receipt, ``<stem>.json`` or its next attempt. Raises as ``atomic.write_json``."""
-        return atomic.write_json(self.attempt_path(stem, ".json"), value)
+        return self._write(self.attempt_path(stem, ".json"), atomic.as_json(value))
 
     def receipt(self, stem: str) -> dict[str, Any] | None:
         """Returns the latest attempt's receipt, or None when there is none.
@@ -61,7 +64,7 @@ class RunFolder:
 
     def events(self, writer: str) -> events.Events:
         """Returns the open event file of a writer ("runner", "40_upgrade.s1.kernel")."""
-        return events.Events(self.path / "events" / f"{writer}.jsonl")
+        return events.Events(self.path / "events" / f"{writer}.jsonl", self.redactor)
 
     def events_of(self, writer: str) -> Iterator[Mapping[str, Any]]:
         """Yields a writer's events in order."""
@@ -69,7 +72,7 @@ class RunFolder:
 
     def write_table(self, name: str, frame: pd.DataFrame) -> Path:
         """Writes ``tables/<name>.csv``."""
-        return atomic.write_text(self.path / "tables" / f"{name}.csv", frame.to_csv(index=False))
+        return self._write(self.path / "tables" / f"{name}.csv", frame.to_csv(index=False))
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Returns ``tables/<name>.csv``, or None when it is not there."""
@@ -78,7 +81,10 @@ class RunFolder:
 
     def write_sql(self, name: str, text: str) -> Path:
         """Writes ``sql/<name>.sql``."""
-        return atomic.write_text(self.path / "sql" / f"{name}.sql", text)
+        return self._write(self.path / "sql" / f"{name}.sql", text)
+
+    def _write(self, path: Path, text: str) -> Path:
+        return atomic.write_text(path, self.redactor.clean(text))
 
     def request(self) -> dict[str, Any]:
         """Returns what was asked for when the run began."""

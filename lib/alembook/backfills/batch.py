@@ -20,6 +20,8 @@ WORTH_ANOTHER_TRY = {
     "40001": "a concurrent update came first",
 }
 
+_IS_FOUND = "SELECT to_regclass('batch') = to_regclass('pg_temp.batch')"
+
 #: The walk follows the key's index even where sorting looks cheaper, so no batch scans what earlier ones did. What it
 #: locks is in memory from then on: finding it again by index costs no disk, and planned so, the declared statements do
 #: not scan the whole table for every batch either (measured: half the time at 100,000 rows).
@@ -33,10 +35,11 @@ def prepare(connection: connections.Connection, table: KeyedTable) -> None:
     """Makes the temporary table ``batch`` for the session.
 
     Raises:
-        errors.BackfillFailed: the role may not.
+        errors.BackfillFailed: the role may not, or another relation would be taken for it.
     """
     try:
         connections.execute(connection, table.statement("batch_create.sql"))
+        is_found = connections.scalar(connection, _IS_FOUND)
     except errors.QueryFailed as error:
         raise errors.BackfillFailed(
             f"The keys of a batch of {table.schema}.{table.table} have no place.",
@@ -44,6 +47,13 @@ def prepare(connection: connections.Connection, table: KeyedTable) -> None:
             next="Grant the role TEMPORARY on the database and SELECT on the table.",
             state="unchanged: no batch was begun.",
         ) from error
+    if not is_found:
+        raise errors.BackfillFailed(
+            "The name `batch` does not lead to the keys of the batch.",
+            why="search_path names pg_temp after a schema that has a relation of this name.",
+            next="Leave pg_temp out of the role's search_path: it is searched first then.",
+            state="unchanged: no batch was begun.",
+        )
 
 
 @contextmanager

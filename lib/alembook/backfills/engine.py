@@ -80,7 +80,7 @@ def run(
         run_id: the run the progress belongs to.
         still_right: called before each batch; raises when the run must not go on (its session is lost).
         on_batch: called with events: started(pending, resumed_from), batch(rows, ms, size, rows_done, pending), retry(
-            sqlstate, attempt, wait_ms), pass(number, pending), finished(rows_done, batches, seconds). None holds a key.
+            sqlstate, attempt, wait_ms), pass(number, pending), finished(rows_done, batches, seconds); never a key.
         attempts: tries of one batch that the server rolls back for the sake of others.
         pace: rule for batch sizes; by default ``policy.batch_ms`` for each.
 
@@ -249,7 +249,7 @@ class _Walk:
     def _state(self) -> str:
         if not self.batches:
             return "unchanged by this attempt: no batch was committed."
-        return f"{self.rows_done:,} rows in {len(self.batches):,} batches are committed; nothing is half done."
+        return f"{_rows(self.rows_done)} in {len(self.batches):,} batches are committed; nothing is half done."
 
     def _failed(self, error: errors.QueryFailed) -> errors.BackfillFailed:
         refusal = batch.WORTH_ANOTHER_TRY.get(batch.sqlstate(error))
@@ -274,7 +274,7 @@ class _Walk:
 
     def _idle(self, count: int) -> errors.BackfillFailed:
         return errors.BackfillFailed(
-            f"The backfill {self.backfill.name} changes nothing: {count:,} rows of its first batch stay pending.",
+            f"The backfill {self.backfill.name} changes nothing: {_rows(count)} of its first batch stay pending.",
             why="`apply` did not make `pending` false for them.",
             next="Correct `apply`, or leave out of `pending` what it cannot do.",
             state=self._state(),
@@ -282,7 +282,7 @@ class _Walk:
 
     def _stuck(self, count: int) -> errors.BackfillFailed:
         return errors.BackfillFailed(
-            f"The backfill {self.backfill.name} leaves {count:,} rows pending.",
+            f"The backfill {self.backfill.name} leaves {_rows(count)} pending.",
             why="they were in a batch, and `apply` did not make `pending` false for them.",
             next=f"Look at what is pending in {self.backfill.table}; leave out of `pending` what `apply` cannot do.",
             state=self._state(),
@@ -290,8 +290,12 @@ class _Walk:
 
     def _endless(self) -> errors.BackfillFailed:
         return errors.BackfillFailed(
-            f"The backfill {self.backfill.name} still has {self.pending:,} rows pending after {PASSES} passes.",
+            f"The backfill {self.backfill.name} still has {_rows(self.pending)} pending after {PASSES} passes.",
             why="rows become pending as fast as they are done: something still writes them the old way.",
             next="Deploy the application that writes the new way, or stop the writers; then run again.",
             state=self._state(),
         )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" + ("" if count == 1 else "s")

@@ -60,7 +60,9 @@ def _summary(folder: archive.RunFolder) -> dict[str, Any]:
         **facts,
         "outcome": "running" if folder.is_worked_on() else outcome,
         "exit_code": manifest["exit_code"] if manifest else None,
-        "standing": manifest["standing"] if manifest else "not recorded; `alembook run --run` asks the database",
+        "standing": manifest.get("standing", "")
+        if manifest
+        else "not recorded; `alembook run --run` asks the database",
     }
 
 

@@ -21,14 +21,24 @@ _STYLES = {
 }
 
 
+#: Columns where there is no terminal: what is piped to a file or a program must not be cut in two.
+_WIDTH = 240
+
+
 def console() -> Console:
     """Returns where results go."""
-    return Console(highlight=False)
+    return _wide(Console(highlight=False))
 
 
 def error_console() -> Console:
     """Returns where errors go."""
-    return Console(stderr=True, highlight=False)
+    return _wide(Console(stderr=True, highlight=False))
+
+
+def _wide(found: Console) -> Console:
+    if not found.file.isatty():
+        found.width = _WIDTH
+    return found
 
 
 def show_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -51,8 +61,16 @@ def show_table(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], emp
 
 
 def _cell(value: object) -> Text:
-    text = f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+    text = _text(value)
     return Text(text, style=_STYLES.get(text, ""))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)
 
 
 def show_facts(values: Mapping[str, object]) -> None:

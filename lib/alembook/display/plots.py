@@ -57,7 +57,7 @@ def sizes(frame: pd.DataFrame, *, limit: int = 15) -> Plot | Html:
     """Draws the largest tables.
 
     Args:
-        frame: one row per table; columns table (str), size_bytes (int), rows (int, exact or estimated).
+        frame: one row per table; columns table (str), size_bytes (int), rows (int, exact or estimated; -1 = unknown).
         limit: how many tables.
     """
     if frame.empty:
@@ -68,7 +68,8 @@ def sizes(frame: pd.DataFrame, *, limit: int = 15) -> Plot | Html:
     def draw(axes: Axes) -> None:
         bars = axes.barh(range(len(largest)), megabytes, color=_BLUE)
         axes.set_yticks(range(len(largest)), largest["table"])
-        axes.bar_label(bars, [f" {rows:,.0f} rows" for rows in largest["rows"]], fontsize=8, color="#4a5568")
+        known = [f" {rows:,.0f} rows" if rows >= 0 else " never analysed" for rows in largest["rows"]]
+        axes.bar_label(bars, known, fontsize=8, color="#4a5568")
         axes.set_xlabel("size with indexes, MB", fontsize=9)
         axes.margins(x=0.18)
 
@@ -79,7 +80,7 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
     """Draws what ran when.
 
     Args:
-        frame: one row per span, in order; columns label (str), start_s (float, s since the step began), seconds (float),
+        frame: one row per attempt, in order; columns label (str), start_s, seconds (float, s since the step began),
             outcome ("committed", "failed" or "retried").
     """
     if frame.empty:
@@ -100,7 +101,7 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
         axes.set_xlabel("seconds since the upgrade began", fontsize=9)
         axes.margins(x=0.12)
 
-    return _draw(_height(len(frame)), f"Timeline of {len(frame)} revisions.", draw)
+    return _draw(_height(len(frame)), f"Timeline of {frame['label'].nunique()} revisions.", draw)
 
 
 def throughput(frame: pd.DataFrame) -> Plot | Html:

@@ -170,8 +170,10 @@ class Server:
 
     def _take_lease(self) -> None:
         """Takes the lease before anything is looked at: a keeper found serving then cannot decide to stop."""
-        if self.places.lease_lock in _leases:
+        held = _leases.get(self.places.lease_lock)
+        if held is not None and files.is_same(held, self.places.lease_lock):
             return
+        self.release()  # of a folder that was removed since
         lease = files.lock(self.places.lease_lock, shared=True, timeout_s=_STOP_TIMEOUT_S)
         if lease is None:
             raise self._busy("lease.lock")
@@ -205,6 +207,9 @@ class Server:
 
     def _start(self) -> files.State:
         """Makes the data when missing, starts a keeper, and returns its word when the server takes connections."""
+        found = files.read_state(self.places)
+        if found is not None and found.phase == "starting" and files.is_held(self.places.keeper_lock):
+            return self._await_ready(found.instance)  # who started it was killed meanwhile
         self._end()
         programs = cluster.binaries(self.major)
         owner = cluster.owner(self.places.data, programs)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import psycopg2
 
 from alembook import errors
+from alembook.config.redaction import Redactor
 
 #: SQLSTATE classes whose messages may quote a row's values: data exceptions, constraints, RAISE in a function.
 _QUOTING = ("22", "23", "P0")
@@ -64,7 +65,7 @@ def connect_failed(label: str, password: str, error: psycopg2.OperationalError) 
         AccessRefused when the server said no, Unreachable when none answered or it cannot now, ConfigurationError when
         libpq did not get as far as asking.
     """
-    text = (str(error).replace(password, "***") if password else str(error)).strip()
+    text = Redactor(password).clean(str(error)).strip()
     evidence = {"libpq said": text}
     if why := _meaning(_BUSY, text):
         return errors.Unreachable(

@@ -79,11 +79,12 @@ class Keeper:
         self._wake, self._woken = os.pipe()
         self._is_told_to_stop = False
         self._exit_code: int | None = None
+        self._lock: int | None = None
 
     def run(self) -> int:
         """Starts the server, waits until it is to stop, stops it. Returns the exit code."""
-        with self._held(self.places.keeper_lock):
-            files.write_state(self.places, self.state)
+        with self._held(self.places.keeper_lock) as self._lock:
+            self._say()
             self._listen()
             with self._held(self.places.server_lock) as lock:
                 self._clear()
@@ -102,16 +103,23 @@ class Keeper:
     def _held(self, path: Path) -> Iterator[int]:
         lock = files.lock(path, timeout_s=_LOCK_TIMEOUT_S)
         if lock is None:
-            self._say(phase="failed", reason=f"{path.name} is held by another process")
-            raise SystemExit(1)
+            reason = f"{path.name} is held by another process"
+            self._say(phase="failed", reason=reason)
+            raise SystemExit(f"alembook: {reason}")
         try:
             yield lock
         finally:
             os.close(lock)
 
     def _say(self, **changes: str | int) -> None:
+        """Writes its last word; not when the lock is another keeper's, or the folder is not the one it was."""
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
-        files.write_state(self.places, self.state)
+        if self._is_in_place():
+            files.write_state(self.places, self.state)
+
+    def _is_in_place(self) -> bool:
+        """Says whether its folder is there: somebody may remove it, and start anew in its place."""
+        return self._lock is not None and files.is_same(self._lock, self.places.keeper_lock)
 
     def _listen(self) -> None:
         """Makes SIGTERM and SIGINT mean stop, and lets them and the server's end interrupt the wait."""
@@ -203,6 +211,8 @@ class Keeper:
         while self._is_alive():
             if self._is_told_to_stop:
                 return "told to stop"
+            if not self._is_in_place():
+                return "its folder was removed"
             now = time.monotonic()
             if not self._is_free(for_good=now - used_at >= self.order.grace_s):
                 used_at = now
@@ -228,7 +238,7 @@ class Keeper:
 
     def _end(self) -> int:
         """Stops the server, harder each time its patience is over. Returns its exit code."""
-        for number, patience_s in _PATIENCE_S:
+        for number, patience_s in _PATIENCE_S if self._is_in_place() else _PATIENCE_S[1:]:
             deadline = time.monotonic() + patience_s
             if self._is_alive():
                 os.kill(self.state.server, number)
@@ -237,8 +247,9 @@ class Keeper:
         return self._exit_code if self._exit_code is not None else -int(signal.SIGKILL)
 
     def _leave(self) -> None:
-        self.places.pinned.unlink(missing_ok=True)
-        files.remove_socket(Path(self.order.socket))
+        if self._is_in_place():
+            self.places.pinned.unlink(missing_ok=True)
+            files.remove_socket(Path(self.order.socket))
 
 
 def main(arguments: Sequence[str]) -> int:

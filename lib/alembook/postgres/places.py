@@ -153,6 +153,14 @@ def _try(descriptor: int, kind: int) -> bool:
     return True
 
 
+def is_same(descriptor: int, path: Path) -> bool:
+    """Says whether an open file is still the one at this path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def is_held(path: Path) -> bool:
     """Says whether somebody holds the lock exclusively."""
     if not path.exists():

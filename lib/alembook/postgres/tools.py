@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembook import config, errors, process
+from alembook.config.redaction import Redactor
 from alembook.postgres import cluster, contents
 from alembook.postgres.connection import Database
 
@@ -197,7 +198,7 @@ def dump(
         finished = process.run(
             argv,
             environment=config.child_environment({**database.environment(), "PGAPPNAME": application_name, **_ENGLISH}),
-            on_line=lambda _stream, line: on_line(_redacted(line, database)) if on_line else None,
+            on_line=lambda _stream, line: on_line(Redactor(database.password).clean(line)) if on_line else None,
             death_signal=signal.SIGTERM,  # pg_dump then cancels its queries
         )
     except BaseException:
@@ -229,7 +230,7 @@ def _require_absent(directory: Path) -> None:
 
 
 def _dump_failed(finished: process.Finished, database: Database, directory: Path) -> errors.BackupFailed:
-    said = _from_error_on(_redacted(finished.stderr, database))
+    said = _from_error_on(Redactor(database.password).clean(finished.stderr))
     ended = f"signal {-finished.exit_code}" if finished.exit_code < 0 else f"exit code {finished.exit_code}"
     return errors.BackupFailed(
         f"pg_dump of {database.dbname or 'the database'} failed.",
@@ -248,10 +249,6 @@ def _remove(directory: Path) -> str:
     if directory.exists():
         return f"part of an unfinished dump is left in {directory}; the database is unchanged."
     return "the unfinished dump was removed; the database is unchanged."
-
-
-def _redacted(text: str, database: Database) -> str:
-    return text.replace(database.password, "***") if database.password else text
 
 
 def _from_error_on(text: str) -> str:

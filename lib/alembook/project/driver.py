@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from alembook import config, errors
+from alembook.config.redaction import Redactor
 from alembook.postgres import connection as connections
 from alembook.postgres import session as sessions
 from alembook.postgres.connection import Database
@@ -151,7 +151,7 @@ class _Work:
         self, place: location.Location, request: Mapping[str, Any], settings: Mapping[str, str]
     ) -> Iterator[Iterator[Event | None]]:
         """Yields the agent's events; afterwards it has ended, and nothing of it runs on the server."""
-        clean = functools.partial(handover.without_secrets, database=self._database)
+        clean = Redactor(self._database.password).clean
         whole = {**request, **self._request(place, settings)}
         with (
             handover.environment(self._target, self._database, application_name=self._name) as environment,

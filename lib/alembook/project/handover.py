@@ -8,7 +8,6 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from alembook import config
 from alembook.postgres.connection import Database
@@ -16,7 +15,6 @@ from alembook.postgres.connection import Database
 _PLACE = re.compile(r"\{(url(?:\+(?P<driver>\w+))?|host|port|user|password|database)\}")
 _VALUES = re.compile(r"(\bDETAIL:|\[parameters:).*")
 _HIDDEN = "***"
-_SECRET_LENGTH = 6
 
 
 def filled(template: str, database: Database) -> str:
@@ -67,21 +65,6 @@ def _files(templates: Mapping[str, str], database: Database) -> Iterator[dict[st
                 file.write(filled(template, database))
             paths[variable] = str(path)
         yield paths
-
-
-def without_secrets(text: str, database: Database) -> str:
-    """Returns a text without the password, plain or as a URL writes it.
-
-    One of fewer than 6 characters is replaced only where a URL or a connection string has it: it may be a common word.
-    """
-    if not database.password:
-        return text
-    for secret in {database.password, quote(database.password, safe=""), quote(database.password)}:
-        if len(secret) >= _SECRET_LENGTH:
-            text = text.replace(secret, _HIDDEN)
-        else:
-            text = re.sub(rf"(:|password=){re.escape(secret)}(?=@|\s|'|$)", rf"\1{_HIDDEN}", text)
-    return text
 
 
 def without_values(line: str) -> str:

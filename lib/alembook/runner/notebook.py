@@ -20,7 +20,7 @@ from alembook import errors
 from alembook.runner import engine, parameters, signals
 from alembook.runner.kernels import Kernels
 from alembook.runner.outcome import Outcome, Status
-from alembook.runner.record import EventWriter, OnProgress, Record
+from alembook.runner.record import Clean, EventWriter, OnProgress, Record
 
 _LOOK_EVERY_S = 0.1
 GRACE_S = 10.0
@@ -36,6 +36,7 @@ def execute(
     cell_timeout_s: float | None = None,
     grace_s: float = GRACE_S,
     on_progress: OnProgress | None = None,
+    clean: Clean = str,
     is_last: bool = True,
 ) -> Outcome:
     """Executes a notebook and returns what became of it; a notebook that fails is an outcome, not an exception.
@@ -53,6 +54,7 @@ def execute(
         cell_timeout_s: how long one cell may take; None is no limit.
         grace_s: how long an interrupted cell may take to end.
         on_progress: told (number of the cell, number of cells, heading) as a cell starts, from another thread.
+        clean: takes secrets out of the text of each save.
         is_last: no further notebook follows; otherwise the next kernel boots while this one works.
 
     Raises:
@@ -69,7 +71,7 @@ def execute(
     supervision = engine.Supervision(kernel, cell_timeout_s)
 
     def conduct(nb: nbformat.NotebookNode) -> None:
-        record = Record(nb, path=output, source=source.name, events=events, on_progress=on_progress)
+        record = Record(nb, path=output, source=source.name, events=events, on_progress=on_progress, clean=clean)
         outcomes.append(engine.Client(record, supervision).execute())
 
     outcomes: list[Outcome] = []

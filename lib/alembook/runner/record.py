@@ -17,6 +17,8 @@ from alembook.archive import atomic
 from alembook.runner.outcome import CellError, Outcome, Place, Status
 
 OnProgress = Callable[[int, int, str], None]
+#: Takes secrets out of a text.
+Clean = Callable[[str], str]
 _AUTOSAVE_S = 5.0
 _SKIPPED = "skip-execution"
 
@@ -40,6 +42,7 @@ class Record:
         source: name of the notebook it was made from.
         events: where the run's events go.
         on_progress: told (number of the cell, number of cells, heading) as a cell starts.
+        clean: takes secrets out of the text of each save.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Record:
         source: str,
         events: EventWriter,
         on_progress: OnProgress | None = None,
+        clean: Clean = str,
     ) -> None:
         self.nb = nb
         self.path = path
@@ -57,6 +61,7 @@ class Record:
         self.runnable = [index for index, cell in enumerate(nb.cells) if _is_runnable(cell)]
         self.where: Place | None = None
         self._events = events
+        self._clean = clean
         self._on_progress = on_progress or (lambda *_: None)
         self._titles = _titles(nb)
         self._began = time.monotonic()
@@ -167,7 +172,7 @@ class Record:
                 self._save()
 
     def _save(self) -> None:
-        atomic.write_text(self.path, nbformat.writes(self.nb) + "\n")
+        atomic.write_text(self.path, self._clean(nbformat.writes(self.nb)) + "\n")
         self._saved = time.monotonic()
 
 

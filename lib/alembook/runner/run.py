@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from alembook import archive, config, errors
 from alembook.config import environment, shipped
+from alembook.config.redaction import Redactor
 from alembook.postgres import activity, reach, session
 from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
@@ -123,11 +124,11 @@ class _Sitting:
     ) -> None:
         self.configuration = configuration
         self.target = target
-        self.folder = folder
+        self.folder = replace(folder, redactor=Redactor(database.password))
         self.asked = asked
         self.progress = progress
         self.database = database
-        self.result = Result(folder=folder)
+        self.result = Result(folder=self.folder)
 
     def conduct(self, held: session.Held) -> Result:
         """Runs the runbooks, whatever stops them, and ends the record."""
@@ -204,6 +205,7 @@ class _Sitting:
             kernels=kernels,
             cell_timeout_s=self.asked.cell_timeout_s,
             on_progress=self.progress.cell,
+            clean=self.folder.redactor.clean,
             is_last=task.step == "verify",
         )
         found = self.folder.attempts(receipt_stem(task.step, task.stage), ".json")

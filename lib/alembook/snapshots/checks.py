@@ -26,6 +26,7 @@ _Rule = TypeVar("_Rule", RowsRule, ContentRule, NoneRule)
 #: A ``none`` query's rows are counted up to here.
 COUNTED_ROWS = 100_000
 _STOP = "Do not go on: compare the two queries' rows with the backup, then repair or roll back."
+_NO_NUMBER = "its query must return one row of one whole number"
 _CORRECT = "Correct the query where it is declared; if its time ran out, raise limits.check_timeout_s in alembook.toml."
 
 
@@ -106,11 +107,7 @@ def _expected(connection: connections.Connection, query: str, timeout_s: float) 
     except errors.QueryFailed as error:
         return {"failed": question.reason(error)}
     value = found[0][0] if len(found) == 1 and len(found[0]) == 1 else None
-    return (
-        {"expected": int(value)}
-        if _is_whole(value)
-        else {"failed": "its query must return one row of one whole number"}
-    )
+    return {"expected": int(value)} if _is_whole(value) else {"failed": _NO_NUMBER}
 
 
 def _is_whole(value: Any) -> TypeGuard[int | Decimal]:

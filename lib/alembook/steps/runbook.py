@@ -11,6 +11,7 @@ from typing import Any
 from alembook import archive, config, display, errors
 from alembook.archive.events import now
 from alembook.config import parameters
+from alembook.config.redaction import Redactor
 from alembook.postgres import connection as connections
 from alembook.postgres import identity, reach, session
 from alembook.project.plan import Plan
@@ -25,6 +26,8 @@ STEPS = {
     "backfill": (50, "backfill"),
     "verify": (60, "verification"),
 }
+#: Events of which there may be thousands: they reach the file at once, and the disk when the system writes it.
+_PLENTIFUL = frozenset({"statement", "output"})
 _STAGED = frozenset({"upgrade", "backfill"})
 
 
@@ -56,14 +59,14 @@ class Book:
         self.step = step
         self.stage = stage if step in _STAGED else 0
         self.target = target
-        self.folder = folder
-        self.dry_run = dry_run
         self.database = reach.database(target)
+        self.folder = replace(folder, redactor=Redactor(self.database.password))
+        self.dry_run = dry_run
         self._held: session.Held | None = None
         self._watch: connections.Connection | None = None
         self._agent: archive.Events | None = None
         self.session = self._keys()
-        self._events = folder.events(f"{notebook_stem(step, self.stage)}.kernel")
+        self._events = self.folder.events(f"{notebook_stem(step, self.stage)}.kernel")
         self._began = time.monotonic()
         self._started_at = now()
         self.event("step_started", step=step, stage=self.stage)
@@ -120,7 +123,7 @@ class Book:
         if self._agent is None:
             self._agent = self.folder.events(f"{notebook_stem(self.step, self.stage)}.agent")
         fields = {name: value for name, value in event.items() if name not in {"event", "at"}}
-        self._agent.write(event["event"], **fields)
+        self._agent.write(event["event"], is_durable=event["event"] not in _PLENTIFUL, **fields)
 
     def plan(self) -> Plan:
         """Returns the frozen plan of the run.
