@@ -10,6 +10,7 @@ from alembook import archive, config
 from alembook.cli import options
 from alembook.cli.terminal import console, show_facts, show_json, show_table
 
+_UNKNOWN = "not recorded; `alembook run --run` asks the database"
 _Target = Annotated[str, typer.Option("--target", "-t", help="Only this target's.", metavar="TARGET")]
 
 

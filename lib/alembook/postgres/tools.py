@@ -174,7 +174,7 @@ def dump(
         tool: pg_dump.
         database: whole; whoever exported the snapshot must stay in that transaction until this returns.
         directory: made by pg_dump (mode 0700), so it must not be there; a dump that fails is removed.
-        jobs: connections, one of them for the work that cannot be shared.
+        jobs: tables dumped at the same time; pg_dump opens one connection more.
         snapshot: as ``pg_export_snapshot()`` returned it.
         application_name: what ``pg_stat_activity`` shows.
         on_line: called with each line pg_dump says, one for each object, the password replaced.
@@ -185,15 +185,8 @@ def dump(
     """
     _require_absent(directory)
     chosen = compression(tool)
-    options = {
-        "format": "directory",
-        "file": str(directory),
-        "jobs": str(jobs),
-        "snapshot": snapshot,
-        "compress": chosen,
-        "lock-wait-timeout": str(lock_timeout_ms),
-    }
-    argv = [str(tool.path), *(f"--{name}={value}" for name, value in options.items()), "--no-password", "--verbose"]
+    argv = [str(tool.path), "--format=directory", f"--file={directory}", f"--jobs={jobs}", f"--snapshot={snapshot}"]
+    argv += [f"--compress={chosen}", f"--lock-wait-timeout={lock_timeout_ms}", "--no-password", "--verbose"]
     try:
         finished = process.run(
             argv,

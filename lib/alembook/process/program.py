@@ -132,14 +132,7 @@ def run(
         stderr=subprocess.PIPE,
     )
     with popen, contextlib.closing(Output(popen, kept_lines, on_line)) as output:
-        try:
-            timed_out = not output.until(None if timeout_s is None else started + timeout_s)
-            if timed_out:
-                _signal_group(popen.pid, signal.SIGTERM)
-                output.until(time.monotonic() + _GRACE_S)
-        finally:  # at Ctrl-C and an error of on_line too: nothing is left running
-            if popen.poll() is None or output.is_open:
-                _signal_group(popen.pid, signal.SIGKILL)
+        timed_out = _await_end(popen, output, None if timeout_s is None else started + timeout_s)
     return Finished(
         argv=program,
         exit_code=popen.returncode,
@@ -148,6 +141,19 @@ def run(
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
+
+
+def _await_end(popen: subprocess.Popen[bytes], output: Output, deadline: float | None) -> bool:
+    """Waits for a program, ends it at the deadline, and says whether that was needed."""
+    try:
+        timed_out = not output.until(deadline)
+        if timed_out:
+            _signal_group(popen.pid, signal.SIGTERM)
+            output.until(time.monotonic() + _GRACE_S)
+        return timed_out
+    finally:  # at Ctrl-C and an error of on_line too: nothing is left running
+        if popen.poll() is None or output.is_open:
+            _signal_group(popen.pid, signal.SIGKILL)
 
 
 def start(
