@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,3 +135,52 @@ def test_a_digest_of_a_large_file(tmp_path: Path) -> None:
     """The whole file counts."""
     (tmp_path / "a").write_bytes(b"x" * 3_000_000)
     assert manifest.sha256(tmp_path / "a") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+
+
+def stopped(root: Path, outcome: str, **receipts: dict[str, Any]) -> RunFolder:
+    """Returns a run that stopped with an outcome ("" = it was cut off) after writing receipts."""
+    run = archive.begin(root, "demo", to="head")
+    for stem, value in receipts.items():
+        run.write_receipt(stem, value)
+    if outcome:
+        archive.close(run, Ending(outcome=outcome, exit_code=0))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ended"),
+    [("", False), ("open", False), ("failed", False), ("interrupted", False), ("done", True), ("abandoned", True)],
+)
+def test_a_run_that_has_ended(tmp_path: Path, outcome: str, ended: bool) -> None:
+    """Everything was done, or it was given up; any other stop may be gone on from, when there is a plan."""
+    run = stopped(tmp_path, outcome, plan={})
+    assert archive.is_ended(run) is ended
+    assert archive.open_runs(tmp_path, "demo") == ([] if ended else [run])
+    assert archive.open_runs(tmp_path, "shop") == []
+
+
+def test_a_run_without_a_plan_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Nothing was inspected yet: a new run says as much."""
+    stopped(tmp_path, "failed")
+    assert archive.open_runs(tmp_path, "demo") == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verification", "is_unresolved"),
+    [
+        ("", None, True),
+        ("failed", {"outcome": "FAILED"}, True),
+        ("unverified", {"outcome": "UNVERIFIED"}, True),
+        ("open", {"outcome": "PASSED"}, False),
+        ("done", {"outcome": "PASSED"}, False),
+        ("abandoned", None, False),
+    ],
+)
+def test_a_run_that_must_be_resolved(
+    tmp_path: Path, outcome: str, verification: dict[str, Any] | None, is_unresolved: bool
+) -> None:
+    """It began to change the database, and was neither verified nor ended."""
+    stopped(tmp_path, "failed", plan={})
+    assert archive.unresolved(tmp_path, "demo") is None
+    run = stopped(tmp_path, outcome, plan={}, before={}, **({"verification": verification} if verification else {}))
+    assert archive.unresolved(tmp_path, "demo") == (run if is_unresolved else None)

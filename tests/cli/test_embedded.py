@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from alembook import cli
+from alembook import cli, process
 from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
 from alembook.postgres.embedded import Server
@@ -42,11 +44,13 @@ def test_start_status_stop(file: Path, capsys: pytest.CaptureFixture[str]) -> No
     found = json.loads(said(capsys, "status", "--json", *where))
     assert (found["is_running"], found["pinned"]) == (True, True)
     assert found["data"] == str(file.parent / ".alembook/postgres-18")
-    assert second == f"psql -h {found['socket']} -U postgres DATABASE"
+    argv = [*shlex.split(second), "-Atc", "SELECT current_database()"]
+    assert process.run(argv, environment={"PATH": os.defpath}).stdout == "alembook"
     database = Database(host=found["socket"], user="postgres", dbname="postgres")
     with connections.closing(connections.connect(database, application_name="alembook test")) as connection:
         assert connections.scalar(connection, "SHOW server_version") == found["version"]
-    shown = dict(line.split(maxsplit=1) for line in said(capsys, "status", *where).splitlines())
+    shown = dict(line.rstrip().split(maxsplit=1) for line in said(capsys, "status", *where).splitlines())
+    assert shown["pid"] == str(found["pid"])
     assert (shown["is_running"], shown["socket"], shown["data"]) == ("yes", found["socket"], found["data"])
     assert said(capsys, "stop", *where) == "PostgreSQL 18 was stopped.\n"
     assert said(capsys, "stop", *where) == "PostgreSQL 18 did not run.\n"

@@ -101,7 +101,7 @@ def test_show(file: Path, run: RunFolder, capsys: pytest.CaptureFixture[str]) ->
     request = run.request()
     shown = said(capsys, "show", run.run_id[-6:], "--config", str(file))
     facts, steps, message = shown.split("\n\n")
-    assert [line.split(maxsplit=1) for line in facts.splitlines()] == [
+    assert [line.rstrip().split(maxsplit=1) for line in facts.splitlines()] == [
         ["run", run.run_id],
         ["target", "demo"],
         ["to", "head"],

@@ -172,7 +172,7 @@ def test_a_command_gives_its_code(command: typer.Typer) -> None:
     [
         (["migrate"], "No such command 'migrate'."),
         (["runs", "--all"], "No such option: --all"),
-        (["embedded", "status", "--major", "x"], "Invalid value for '--major': 'x' is not a valid"),
+        (["embedded", "status", "--major", "x"], "Invalid value for '--major': Input should be a valid integer"),
     ],
 )
 def test_a_command_that_is_not_one(capsys: pytest.CaptureFixture[str], arguments: list[str], what: str) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
@@ -75,11 +76,12 @@ def test_a_second_run_of_another_role_is_refused(database18: Database, connectio
     """A role without rights sees locks of others, and is not told since when."""
     name = f"role_of_{database18.dbname}"
     connections.execute(connection18, f"CREATE ROLE {name} LOGIN")
-    with session.hold(database18) as held, pytest.raises(errors.TargetBusy) as caught:
-        pid = held.pid
-        session.hold(Database(host=database18.host, port=database18.port, user=name, dbname=database18.dbname))
+    of_role = replace(database18, user=name)
+    with session.hold(database18) as held:
+        with pytest.raises(errors.TargetBusy) as caught:
+            session.hold(of_role)
+        assert caught.value.why == f"backend {held.pid} (alembook session) holds the run's lock."
     connections.execute(connection18, f"DROP ROLE {name}")
-    assert caught.value.why == f"backend {pid} (alembook session) holds the run's lock."
 
 
 def test_two_version_tables_are_two_targets(database18: Database) -> None:

@@ -2,6 +2,18 @@
 
 from alembook.archive.events import Events
 from alembook.archive.folder import RunFolder, begin, find, read_json, runs
-from alembook.archive.manifest import Ending, close
+from alembook.archive.manifest import Ending, close, is_ended, open_runs, unresolved
 
-__all__ = ["Ending", "Events", "RunFolder", "begin", "close", "find", "read_json", "runs"]
+__all__ = [
+    "Ending",
+    "Events",
+    "RunFolder",
+    "begin",
+    "close",
+    "find",
+    "is_ended",
+    "open_runs",
+    "read_json",
+    "runs",
+    "unresolved",
+]

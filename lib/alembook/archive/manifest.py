@@ -14,6 +14,7 @@ from alembook.archive.folder import RunFolder, runs
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+_ENDED = frozenset({"done", "abandoned"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class Ending:
     """How a sitting ended.
 
     Attributes:
-        outcome: done, failed, unverified, waiting, stopped or interrupted.
+        outcome: done, open (what was asked for is done, the run is not), failed, unverified, waiting, stopped,
+            interrupted or abandoned.
         exit_code: of the command.
         message: one sentence; "" when done.
         steps: one mapping a step: step, notebook, verdict, seconds.
@@ -68,6 +70,26 @@ def _sitting(ending: Ending) -> dict[str, Any]:
         "message": ending.message,
         "steps": list(ending.steps),
     }
+
+
+def is_ended(folder: RunFolder) -> bool:
+    """Says whether a run came to its end: everything was done, or it was given up."""
+    manifest = folder.manifest()
+    return manifest is not None and manifest["outcome"] in _ENDED
+
+
+def open_runs(root: Path, target: str) -> list[RunFolder]:
+    """Returns the runs of a target that have a plan and have not ended, oldest first."""
+    return [run for run in runs(root, target) if run.receipt("plan") is not None and not is_ended(run)]
+
+
+def unresolved(root: Path, target: str) -> RunFolder | None:
+    """Returns the target's last run that began to change the database, while nothing verified or ended it; or None."""
+    begun = [run for run in runs(root, target) if run.receipt("before") is not None]
+    if not begun or is_ended(begun[-1]):
+        return None
+    verified = begun[-1].receipt("verification")
+    return None if verified is not None and verified["outcome"] == "PASSED" else begun[-1]
 
 
 def previous_digest(folder: RunFolder) -> str:

@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(run.run)
+app.command()(run.abandon)
 app.command()(look.runs)
 app.command()(look.show)
 app.command()(doctor.doctor)

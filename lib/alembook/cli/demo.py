@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from alembook import config, errors, process
+from alembook import archive, config, errors, process
 from alembook.cli import options
 from alembook.cli.run import conduct
 from alembook.cli.terminal import console
 from alembook.config import shipped
 from alembook.postgres import disposable, embedded
 from alembook.postgres.connection import Database
-from alembook.runner import run as runs
+from alembook.runner.sitting import Asked
 
 _START = "e8446f481c1e-1"
 _FILE = """\
-# Written by `alembook demo`. Every key: see the README.
+# Written by `alembook demo`. Every key and its accepted values: docs/configuration.md of the project.
 [targets.demo]
 database = "embedded:"
 project = "{project}"
@@ -43,13 +43,16 @@ def demo(
             why="demo makes its database anew, which it does to its own embedded server only.",
             next='Set database = "embedded:" in [targets.demo], or use `alembook run -t demo`.',
         )
+    earlier = archive.unresolved(configuration.archive.path, "demo")
+    if earlier is not None:
+        archive.close(earlier, archive.Ending(outcome="abandoned", exit_code=0, message="a new demo was begun."))
     console().print("PostgreSQL", style="bold", end="  ")
     began = time.monotonic()
     server = embedded.Server(target.state_folder, target.database.embedded_major)
     database = disposable.make(server.ensure(), target.database.embedded_name)
     console().print(f"{server.status().version} in {target.state_folder.name}/, {time.monotonic() - began:.1f} s")
     _fill(target, database, providers)
-    return conduct(configuration, runs.Asked(target="demo"))
+    return conduct(configuration, Asked(target="demo"))
 
 
 def _configuration(file: Path | None) -> config.Configuration:

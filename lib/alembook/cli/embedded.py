@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import Annotated
 
@@ -22,12 +23,22 @@ def _server(config_file: options.Config, major: int) -> embedded.Server:
 
 @app.command()
 def start(major: _Major = 18, config_file: options.Config = None) -> None:
-    """Start it and keep it until `stop`; shows how to reach it."""
+    """Start it and keep it until `stop`; shows how to reach the databases of the targets."""
     server = _server(config_file, major)
-    database = server.ensure()
     server.pin()
     console().print(f"PostgreSQL {major} runs and stays until `alembook embedded stop`.")
-    console().print(f"psql -h {database.host} -U {database.user} DATABASE", markup=False, soft_wrap=True)
+    psql = str(embedded.binaries(major) / "psql")
+    for name in _names(config_file, major):
+        there = server.create_database(name)
+        line = shlex.join([psql, "-h", there.host, "-U", there.user, name])
+        console().print(line, markup=False, soft_wrap=True)
+
+
+def _names(config_file: options.Config, major: int) -> list[str]:
+    """Returns the databases that targets have on this server."""
+    references = [target.database for target in config.load(config_file).targets.values()]
+    embedded_ones = [each for each in references if each.kind == "embedded" and each.embedded_major == major]
+    return sorted({each.embedded_name for each in embedded_ones}) or ["postgres"]
 
 
 @app.command()
@@ -44,4 +55,4 @@ def status(major: _Major = 18, json: options.Json = False, config_file: options.
     if json:
         show_json(found)
     else:
-        show_facts(found)
+        show_facts({**found, "pid": str(found["pid"])})  # a name, not a quantity

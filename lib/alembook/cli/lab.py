@@ -12,7 +12,6 @@ from alembook.cli import options
 from alembook.cli.terminal import console
 from alembook.config import environment, shipped
 from alembook.runner import workbook
-from alembook.steps.runbook import is_done
 
 
 def lab(
@@ -45,5 +44,5 @@ def _folder(configuration: config.Configuration, target: config.Target, run_id: 
     root = configuration.archive.path
     if run_id:
         return archive.find(root, run_id, target.name)
-    open_runs = [run for run in archive.runs(root, target.name) if not is_done(run)]
-    return open_runs[-1] if open_runs else archive.begin(root, target.name, to=to)
+    found = archive.open_runs(root, target.name)
+    return found[-1] if found else archive.begin(root, target.name, to=to)

@@ -13,6 +13,7 @@ from alembook.cli.terminal import console, show_table
 from alembook.runner import run as runs
 from alembook.runner import tasks
 from alembook.runner.progress import Progress
+from alembook.runner.sitting import Asked, Result
 
 
 class Step(StrEnum):
@@ -54,7 +55,7 @@ def run(
             next="`alembook runs` lists the runs.",
         )
     configuration = config.load(config_file)
-    asked = runs.Asked(
+    asked = Asked(
         target=_target(configuration, target, run_id),
         to=to,
         run=run_id,
@@ -74,7 +75,18 @@ def _target(configuration: config.Configuration, target: str, run_id: str) -> st
     return archive.find(configuration.archive.path, run_id).target
 
 
-def conduct(configuration: config.Configuration, asked: runs.Asked) -> int:
+def abandon(
+    run_id: Annotated[str, typer.Argument(help="A run's id or a unique part of it.", metavar="RUN")],
+    reason: Annotated[str, typer.Option(help="Why; it goes into the record.", metavar="TEXT")],
+    config_file: options.Config = None,
+) -> None:
+    """Give up a run that stopped, after looking where the database stands; the database stays as it is."""
+    result = runs.abandon(config.load(config_file), run_id, reason)
+    console().print(f"run     {result.folder.run_id} is given up.", markup=False)
+    console().print(f"state   {result.standing}", markup=False, soft_wrap=True)
+
+
+def conduct(configuration: config.Configuration, asked: Asked) -> int:
     """Runs what was asked for, shows how it ended, returns the exit code."""
     result = runs.execute(configuration, asked, Progress())
     console().print()
@@ -90,7 +102,7 @@ def conduct(configuration: config.Configuration, asked: runs.Asked) -> int:
     return 0
 
 
-def _show_list(result: runs.Result) -> None:
+def _show_list(result: Result) -> None:
     plan = tasks.plan_of(result.folder)
     rows = [
         {"order": number, "runbook": task.name, "applies": ", ".join(tasks.content_of(plan, task))}

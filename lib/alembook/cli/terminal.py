@@ -53,11 +53,15 @@ def show_table(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], emp
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        is_number = all(isinstance(row.get(column), int | float) for row in rows)
+        is_number = all(_is_number(row.get(column)) for row in rows)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     console().print(table)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> Text:

@@ -31,13 +31,9 @@ class Archive:
 
     Attributes:
         path: a local folder, absolute.
-        signing_key: for ``ssh-keygen -Y sign``; None = unsigned.
-        allowed_signers: who may sign; None = nobody is checked.
     """
 
     path: Path
-    signing_key: Path | None
-    allowed_signers: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +130,14 @@ def _archive(archive: Table, signing: Table, folder: Path) -> Archive:
     key, signers = signing.text("key"), signing.text("allowed_signers")
     archive.finish()
     signing.finish()
-    if key:
+    if key or signers:
+        name = "key" if key else "allowed_signers"
         raise errors.NotAvailableYet(
-            f"{NAME}: signing.key is set, which this version understands and cannot do yet.",
+            f"{NAME}: signing.{name} is set, which this version understands and cannot do yet.",
             why="a run believed to be signed and not signed would be worse than an unsigned one.",
             next="Remove it; runs are then marked as unsigned.",
         )
-    return Archive(path=folder / path, signing_key=None, allowed_signers=folder / signers if signers else None)
+    return Archive(path=folder / path)
 
 
 def _target(name: str, table: Table, folder: Path) -> Target:
@@ -183,7 +180,9 @@ def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tup
     """Returns the keys that ask for a feature this version lacks."""
     later = [key for key in ("flask_app",) if table.has(key)]
     later += ["approvals"] if table.number("approvals", 0) else []
-    later += ["rehearsal.scratch"] if rehearsal.has("scratch") else []
+    later += ["writers"] if table.text("writers", "running") != "running" else []
+    later += ["way_back"] if table.text("way_back", "restore") != "restore" else []
+    later += [f"rehearsal.{key}" for key in ("scratch", "max_age_days") if rehearsal.has(key)]
     for policy in policies:
         part = type(policy).__name__.lower()
         defaults = {field.name: field.default for field in fields(policy)}

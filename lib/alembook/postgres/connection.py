@@ -229,6 +229,14 @@ def _refuse_pooler(connection: Connection, database: Database) -> None:
         )
 
 
+def interruptible() -> None:
+    """Lets Ctrl-C, and an interrupt of the kernel, cancel a statement under way in this process.
+
+    libpq waits for the server without looking at signals; psycopg2's own wait loop does, and cancels.
+    """
+    psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
+
+
 @contextmanager
 def closing(connection: Connection) -> Iterator[Connection]:
     """Gives a connection and closes it at the end (psycopg2's own context manager only ends a transaction)."""

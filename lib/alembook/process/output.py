@@ -22,6 +22,7 @@ class Output:
 
     def __init__(self, popen: subprocess.Popen[bytes], kept_lines: int, on_line: OnLine | None) -> None:
         self._popen = popen
+        self._started = time.monotonic()
         self._on_line = on_line
         self._selector = selectors.DefaultSelector()
         self._lines: dict[str, deque[str]] = {}
@@ -42,11 +43,16 @@ class Output:
         """Returns the last lines of "stdout" or "stderr"."""
         return "\n".join(self._lines[name])
 
-    def until(self, deadline: float | None) -> bool:
-        """Returns True when the program has ended, False when the deadline (monotonic clock, seconds) came first.
+    def seconds(self) -> float:
+        """Returns the time since the start."""
+        return time.monotonic() - self._started
+
+    def until_end(self, timeout_s: float | None) -> bool:
+        """Returns True when the program has ended, False when the time was up first.
 
         A program that has ended while one it left behind holds its output open counts as ended after half a second.
         """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self.is_open:
             left_s = _QUIET_S if deadline is None else min(_QUIET_S, deadline - time.monotonic())
             if left_s <= 0:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +118,6 @@ def run(
         errors.ToolMissing: there is no such program.
     """
     program = _resolved(argv, environment)
-    started = time.monotonic()
     popen = _launch(
         program,
         environment,
@@ -128,28 +126,26 @@ def run(
         death_signal=death_signal,
         directory=directory,
         pass_fds=pass_fds,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
     )
     with popen, contextlib.closing(Output(popen, kept_lines, on_line)) as output:
-        timed_out = _await_end(popen, output, None if timeout_s is None else started + timeout_s)
+        timed_out = _await_end(popen, output, timeout_s)
     return Finished(
         argv=program,
         exit_code=popen.returncode,
         stdout=output.text("stdout"),
         stderr=output.text("stderr"),
-        seconds=time.monotonic() - started,
+        seconds=output.seconds(),
         timed_out=timed_out,
     )
 
 
-def _await_end(popen: subprocess.Popen[bytes], output: Output, deadline: float | None) -> bool:
-    """Waits for a program, ends it at the deadline, and says whether that was needed."""
+def _await_end(popen: subprocess.Popen[bytes], output: Output, timeout_s: float | None) -> bool:
+    """Waits for a program, ends it when its time is up, and says whether that was needed."""
     try:
-        timed_out = not output.until(deadline)
+        timed_out = not output.until_end(timeout_s)
         if timed_out:
             _signal_group(popen.pid, signal.SIGTERM)
-            output.until(time.monotonic() + _GRACE_S)
+            output.until_end(_GRACE_S)
         return timed_out
     finally:  # at Ctrl-C and an error of on_line too: nothing is left running
         if popen.poll() is None or output.is_open:
@@ -222,7 +218,8 @@ def can_reach(paths: Iterable[Path], *, user: int, may_override: bool = False) -
     False too when this process may not become that user, or not with CAP_DAC_OVERRIDE.
     """
     with _launch([str(path) for path in paths], {}, mode="probe", user=user, may_override=may_override) as popen:
-        return popen.wait() == 0
+        popen.communicate()
+        return popen.returncode == 0
 
 
 def _resolved(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -247,8 +244,8 @@ def _launch(
     death_signal: int = 0,
     directory: Path | None = None,
     pass_fds: Collection[int] = (),
-    stdout: int = subprocess.DEVNULL,
-    stderr: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Starts ``child.py``, which becomes the program."""
     told = (mode, os.getpid(), int(death_signal), "" if user is None else user, "override" if may_override else "")

@@ -187,7 +187,7 @@ def freeze(
         target: where to.
         found: the project.
         run_id: of the run.
-        made_at: now.
+        made_at: UTC, ISO 8601.
         wanted: what the operator asked for, see ``graph.resolve``.
         rows: the version rows; None when there is no version table.
         boundaries: of every backfill beside the versions, in the order they were declared.
@@ -205,7 +205,6 @@ def freeze(
     goal = graph.resolve(found.revisions, start, wanted)
     pending = graph.pending(found.revisions, start, goal)
     applied = graph.ancestors(found.revisions, start)
-    git = source.git(found.script_folder)
     return Plan(
         run_id=run_id,
         made_at=made_at,
@@ -216,17 +215,25 @@ def freeze(
         revisions=tuple(_entry(revision, target.folder) for revision in pending),
         stages=stages([revision.id for revision in pending], boundaries, applied=applied),
         files=dict(sorted({**found.files, **description.hashes(list(documents), target.folder)}.items())),
-        script_folder=description.name(found.script_folder, target.folder),
-        version_table=found.version_table,
-        version_table_schema=found.version_table_schema,
-        mode=found.mode,
         server=_plain(server),
         policy=_plain(policy),
         versions={**versions, **{f"project {name}": version for name, version in found.versions.items()}},
-        commit=git.commit,
-        is_dirty=git.is_dirty,
         invalid_indexes=tuple(invalid_indexes),
+        **_of_the_project(target, found),
     )
+
+
+def _of_the_project(target: config.Target, found: Description) -> dict[str, Any]:
+    """Returns the fields of a plan that the project alone decides."""
+    git = source.git(found.script_folder)
+    return {
+        "script_folder": description.name(found.script_folder, target.folder),
+        "version_table": found.version_table,
+        "version_table_schema": found.version_table_schema,
+        "mode": found.mode,
+        "commit": git.commit,
+        "is_dirty": git.is_dirty,
+    }
 
 
 def _entry(revision: graph.Revision, folder: Path) -> Entry:

@@ -41,15 +41,14 @@ def execute(
 ) -> Outcome:
     """Executes a notebook and returns what became of it; a notebook that fails is an outcome, not an exception.
 
-    The executed notebook is saved before and after every cell, whole each time. When a cell takes too long, or a signal
-    stops the run, the kernel is interrupted, so that a statement under way is cancelled, and killed after the grace; a
-    second signal cuts the grace short.
+    It is saved whole before and after every cell. When a cell takes too long, or a signal stops the run, the kernel is
+    interrupted, which cancels its statement, and killed after the grace; a second signal cuts the grace short.
 
     Args:
         source: the notebook; it is not changed.
         output: where the executed one goes; must not be there yet.
         given: parameters by name; the others keep the notebook's defaults.
-        events: where the run's events go.
+        events: the run's.
         kernels: where the kernel comes from; it is ended here.
         cell_timeout_s: how long one cell may take; None is no limit.
         grace_s: how long an interrupted cell may take to end.
@@ -58,8 +57,7 @@ def execute(
         is_last: no further notebook follows; otherwise the next kernel boots while this one works.
 
     Raises:
-        errors.ParameterError: an unknown parameter or a value of the wrong type; no kernel was taken.
-        errors.UsageError: the source cannot be read.
+        errors.UsageError: a parameter is unknown or of the wrong type, or the source cannot be read.
         errors.ArchiveFailed: the output exists, or could not be written; the kernel was ended.
     """
     checked = parameters.checked(source, given)

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from alembook import archive, config, errors
-from alembook.config import environment, shipped
-from alembook.config.redaction import Redactor
-from alembook.postgres import activity, reach, session
-from alembook.postgres import connection as connections
-from alembook.postgres.connection import Database
-from alembook.project import state
-from alembook.project.plan import Plan
-from alembook.runner import notebook, page, signals
-from alembook.runner.kernels import Kernels
+from alembook.postgres import reach, session
+from alembook.runner import signals
 from alembook.runner.progress import Progress
-from alembook.runner.tasks import Task, plan_of, planned
-from alembook.steps import standing
-from alembook.steps.runbook import STEPS, receipt_stem
-from alembook.verdict import Check, Gate, Outcome, sentence, worst_first
+from alembook.runner.sitting import Asked, Result, Sitting
 
 _PRELOAD = (
     "alembook.steps.inspection",
@@ -30,58 +16,6 @@ _PRELOAD = (
     "alembook.steps.verification",
     "alembook.steps.backfill",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a sitting is to do.
-
-    Attributes:
-        target: name of the target.
-        to: the revision, as it was written.
-        run: a run to go on with; "" begins one.
-        first: the first step to run; "" begins at inspect.
-        last: the last step to run; "" goes to verify.
-        through_stage: the last stage to run; 0 is all of them.
-        dry_run: inspect, and show what would be done.
-        change_id: the ticket.
-        cell_timeout_s: how long one cell may take; None is no limit.
-    """
-
-    target: str
-    to: str = "head"
-    run: str = ""
-    first: str = ""
-    last: str = ""
-    through_stage: int = 0
-    dry_run: bool = False
-    change_id: str = ""
-    cell_timeout_s: float | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Result:
-    """How a sitting ended.
-
-    Attributes:
-        folder: of the run.
-        steps: one mapping a runbook: step, stage, notebook, verdict, seconds; what an earlier sitting did has verdict
-            "done before".
-        error: what stopped it; None when everything asked for was done.
-        digest: SHA-256 of the manifest, the anchor of the record.
-        standing: where the database stands, in words; "" when it could not be asked.
-    """
-
-    folder: archive.RunFolder
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    error: errors.AlembookError | None = None
-    digest: str = ""
-    standing: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        """Returns the exit code of the command."""
-        return self.error.exit_code if self.error else 0
 
 
 def execute(configuration: config.Configuration, asked: Asked, progress: Progress) -> Result:
@@ -95,231 +29,51 @@ def execute(configuration: config.Configuration, asked: Asked, progress: Progres
     Raises:
         errors.UsageError: nothing was begun: an unknown target, run or step, a protected target.
         errors.TargetBusy: another run holds the target.
+        errors.RunInterrupted: an earlier run changed the target and was neither verified nor ended.
         errors.Unreachable: no server answered.
         errors.ArchiveFailed: the run's folder cannot be made, or its record cannot be ended.
     """
     target = configuration.target(asked.target)
     target.require_usable()
     database = reach.database(target)
-    folder = archive.find(configuration.archive.path, asked.run, target.name) if asked.run else None
+    root = configuration.archive.path
+    folder = archive.find(root, asked.run, target.name) if asked.run else None
     with signals.trapped(), session.hold(database, application_name="alembook session") as held:
-        folder = folder or archive.begin(
-            configuration.archive.path, target.name, to=asked.to, change_id=asked.change_id
-        )
-        sitting = _Sitting(configuration, target, folder, asked, progress, database)
+        if folder is None:
+            _refuse_unresolved(root, asked)
+            folder = archive.begin(root, target.name, to=asked.to, change_id=asked.change_id)
+        sitting = Sitting(configuration, target, folder, asked, progress, database)
         return sitting.conduct(held)
 
 
-class _Sitting:
-    """One command's work on one run."""
+def abandon(configuration: config.Configuration, run_id: str, reason: str) -> Result:
+    """Gives a run up: ends what it still does on the server, records where the database stands and why, and ends it.
 
-    def __init__(
-        self,
-        configuration: config.Configuration,
-        target: config.Target,
-        folder: archive.RunFolder,
-        asked: Asked,
-        progress: Progress,
-        database: Database,
-    ) -> None:
-        self.configuration = configuration
-        self.target = target
-        self.folder = replace(folder, redactor=Redactor(database.password))
-        self.asked = asked
-        self.progress = progress
-        self.database = database
-        self.result = Result(folder=self.folder)
-
-    def conduct(self, held: session.Held) -> Result:
-        """Runs the runbooks, whatever stops them, and ends the record."""
-        try:
-            with ExitStack() as stack:
-                events = stack.enter_context(self.folder.events("runner"))
-                events.write("sitting_started", to=self.asked.to, first=self.asked.first, last=self.asked.last)
-                self._end_leftovers(events)
-                kernels = stack.enter_context(Kernels(preload=_PRELOAD))
-                kernels.warm(self._kernel_environment(held), self.configuration.folder)
-                stack.enter_context(self.progress)
-                self._run_all(events, kernels, held)
-        except errors.AlembookError as error:
-            self.result.error = error
-        self._end_record()
-        return self.result
-
-    def _kernel_environment(self, held: session.Held) -> dict[str, str]:
-        keys = config.write_session_keys(held.session.mutex, held.session.nonce)
-        return environment.kernel_environment(keys)
-
-    def _end_leftovers(self, events: archive.Events) -> None:
-        """Ends what an earlier sitting of this run left on the server."""
-        with connections.closing(self._connect()) as connection:
-            ended = activity.end(connection, self.folder.run_id)
-        if ended:
-            events.write("leftovers_ended", pids=ended)
-
-    def _connect(self) -> connections.Connection:
-        return connections.connect(self.database, application_name="alembook runner")
-
-    def _run_all(self, events: archive.Events, kernels: Kernels, held: session.Held) -> None:
-        for task in self._tasks():
-            held.check()
-            if self._is_done(task):
-                self.result.steps.append(_row(task, task.name, "done before", 0.0))
-                continue
-            self._run_one(task, events, kernels)
-
-    def _tasks(self) -> Iterator[Task]:
-        """Yields what is to be run; everything after inspect follows from the plan, so it is asked for late."""
-        if self._is_wanted("inspect"):
-            yield Task(step="inspect")
-        if self.asked.dry_run:
-            return
-        for task in planned(plan_of(self.folder)):
-            is_in_stage = not self.asked.through_stage or task.stage <= self.asked.through_stage
-            if self._is_wanted(task.step) and is_in_stage:
-                yield task
-
-    def _is_wanted(self, step: str) -> bool:
-        order = list(STEPS)
-        first, last = self.asked.first or order[0], self.asked.last or order[-1]
-        return order.index(first) <= order.index(step) <= order.index(last)
-
-    def _is_done(self, task: Task) -> bool:
-        receipt = self.folder.receipt(receipt_stem(task.step, task.stage))
-        return receipt is not None and receipt["outcome"] == Outcome.PASSED.value and not self._is_asked_again(task)
-
-    def _is_asked_again(self, task: Task) -> bool:
-        """Says whether the operator named just this step: then it runs again, as a further attempt."""
-        return self.asked.first == self.asked.last == task.step
-
-    def _run_one(self, task: Task, events: archive.Events, kernels: Kernels) -> None:
-        source = shipped.runbooks(self.configuration.folder) / f"{STEPS[task.step][0]}_{task.step}.ipynb"
-        output = self.folder.attempt_path(task.name, ".ipynb")
-        receipts = len(self.folder.attempts(receipt_stem(task.step, task.stage), ".json"))
-        self.progress.notebook_started(output.stem)
-        outcome = notebook.execute(
-            source,
-            output,
-            self._parameters(task),
-            events=events,
-            kernels=kernels,
-            cell_timeout_s=self.asked.cell_timeout_s,
-            on_progress=self.progress.cell,
-            clean=self.folder.redactor.clean,
-            is_last=task.step == "verify",
+    Raises:
+        errors.UnknownRun: there is no such run.
+        errors.UsageError: it has ended already.
+        errors.TargetBusy, errors.Unreachable, errors.ArchiveFailed: as ``execute``.
+    """
+    folder = archive.find(configuration.archive.path, run_id)
+    target = configuration.target(folder.target)
+    if archive.is_ended(folder):
+        raise errors.UsageError(
+            f"Run {folder.run_id} has ended already.", why="only an open run can be given up.", next="Nothing to do."
         )
-        found = self.folder.attempts(receipt_stem(task.step, task.stage), ".json")
-        receipt = archive.read_json(found[-1]) if len(found) > receipts else None
-        failure = outcome.failure() or _unfinished(task, receipt)
-        verdict = _verdict(receipt, failure)
-        self.result.steps.append(_row(task, output.name, verdict, outcome.seconds))
-        self.progress.notebook_ended(output.stem, verdict, outcome.seconds)
-        self._write_page(task, output, receipt, failure, verdict)
-        if failure:
-            raise failure
+    database = reach.database(target)
+    with signals.trapped(), session.hold(database, application_name="alembook session"):
+        sitting = Sitting(configuration, target, folder, Asked(target=target.name), Progress(), database)
+        return sitting.give_up(reason)
 
-    def _parameters(self, task: Task) -> dict[str, Any]:
-        values: dict[str, Any] = {"target": self.target.name, "run_id": self.folder.run_id}
-        values["config"] = str(self.configuration.path)
-        if task.step == "inspect":
-            values["to"] = self.folder.request()["to"]
-        return {**values, **({"stage": task.stage} if task.stage else {})}
 
-    def _write_page(
-        self,
-        task: Task,
-        output: Path,
-        receipt: Mapping[str, Any] | None,
-        failure: errors.AlembookError | None,
-        verdict: str,
-    ) -> None:
-        header = page.Header(
-            title=task.name,
-            target=self.target.name,
-            run_id=self.folder.run_id,
-            verdict=verdict,
-            lines=_headlines(receipt, failure),
+def _refuse_unresolved(root: Path, asked: Asked) -> None:
+    if asked.dry_run or asked.last in {"inspect", "backup"}:
+        return
+    earlier = archive.unresolved(root, asked.target)
+    if earlier is not None:
+        raise errors.RunInterrupted(
+            f"Run {earlier.run_id} of {asked.target} began to change the database and was not verified.",
+            why="a new run would take what that one left for the state before the change.",
+            next=f"`alembook run --run {earlier.run_id}` goes on with it; "
+            f"`alembook abandon {earlier.run_id} --reason TEXT` gives it up.",
         )
-        page.write(output, output.with_suffix(".html"), header)
-
-    def _end_record(self) -> None:
-        """Asks the database where it stands, then writes the change record and the hashes of all files."""
-        self.result.standing = self._standing()
-        error = self.result.error
-        with self.folder.events("runner") as events:
-            events.write(
-                "sitting_ended",
-                exit_code=self.result.exit_code,
-                error="\n".join(error.lines()) if error else "",
-                standing=self.result.standing,
-            )
-        ending = archive.Ending(
-            outcome=self._outcome(),
-            exit_code=self.result.exit_code,
-            message=error.what if error else "",
-            steps=self.result.steps,
-            facts={"standing": self.result.standing, "database": self.database.label()},
-        )
-        self.result.digest = archive.close(self.folder, ending)
-
-    def _outcome(self) -> str:
-        if self.result.error is None:
-            ran_all = self._is_wanted("verify") and not self.asked.dry_run and not self.asked.through_stage
-            return "done" if ran_all else "open"
-        names = {3: "failed", 4: "unverified", 7: "waiting", 129: "stopped", 130: "stopped", 143: "stopped"}
-        return names.get(self.result.exit_code, "interrupted")
-
-    def _standing(self) -> str:
-        """Returns where the database stands; why that cannot be said, when no server answers."""
-        receipt = self.folder.receipt(receipt_stem("inspect"))
-        if receipt is None:
-            return "nothing was planned, and nothing was applied."
-        plan = Plan.from_json(receipt["plan"])
-        try:
-            with connections.closing(self._connect()) as connection:
-                activity.end(connection, self.folder.run_id)
-                current = state.read(connection, plan.version_table, plan.version_table_schema)
-        except errors.AlembookError as error:
-            return f"not known: {error.what}"
-        return standing.sentence(plan, current or ())
-
-
-def _row(task: Task, notebook: str, verdict: str, seconds: float) -> dict[str, Any]:
-    return {
-        "step": task.step,
-        "stage": task.stage,
-        "notebook": notebook,
-        "verdict": verdict,
-        "seconds": round(seconds, 2),
-    }
-
-
-def _unfinished(task: Task, receipt: Mapping[str, Any] | None) -> errors.AlembookError | None:
-    """Returns the error for a notebook that ran to its end and left no receipt, or one whose gate is closed."""
-    if receipt is None:
-        return errors.NotebookFailed(
-            f"{task.name} ran to its end and left no receipt.",
-            why="the runbook was changed, or its step was not called.",
-            next="Restore the runbook from the installation.",
-        )
-    gate = Gate(checks=tuple(Check.from_json(check) for check in receipt["checks"]))
-    try:
-        gate.require(task.step)
-    except errors.AlembookError as error:
-        return error
-    return None
-
-
-def _verdict(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | None) -> str:
-    if isinstance(failure, errors.Stopped):
-        return "STOPPED"
-    if receipt is not None and (failure is None or receipt["outcome"] != Outcome.PASSED.value):
-        return str(receipt["outcome"])
-    return Outcome.FAILED.value
-
-
-def _headlines(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | None) -> Sequence[str]:
-    """Returns what stands at the top of the page: every must check that is not PASSED, else what stopped it."""
-    checks = [Check.from_json(check) for check in receipt["checks"]] if receipt else []
-    closed = [sentence(check) for check in worst_first(Gate(checks=tuple(checks)).closed_by)]
-    return closed or (list(failure.lines()) if failure else [])

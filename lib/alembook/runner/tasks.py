@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from alembook import archive, errors
@@ -58,3 +58,23 @@ def planned(plan: Plan) -> Iterator[Task]:
         if stage.backfills:
             yield Task(step="backfill", stage=stage.number)
     yield Task(step="verify")
+
+
+def chosen(tasks: Sequence[Task], *, first: str = "", last: str = "", through_stage: int = 0) -> list[Task]:
+    """Returns the part of a plan's runbooks that was asked for, in order and without a gap.
+
+    Args:
+        tasks: all of them, as ``planned`` yields them.
+        first: begin at the first runbook of this step; "" (or inspect) begins at the start.
+        last: end with the last runbook of this step; "" goes to the end.
+        through_stage: end before the first runbook that follows this stage; 0 is no limit.
+    """
+    steps = [task.step for task in tasks]
+    start = 0
+    if first and first != "inspect":
+        start = steps.index(first) if first in steps else len(tasks)
+    end = len(tasks)
+    if last:
+        end = len(steps) - steps[::-1].index(last) if last in steps else start
+    later = [place for place, task in enumerate(tasks) if through_stage and task.stage > through_stage]
+    return list(tasks[start : min([end, *later[:1]])])

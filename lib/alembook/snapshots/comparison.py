@@ -80,10 +80,9 @@ def compare(
     Tables are named "schema.table", or "table" where exactly one schema has it.
 
     Returns:
-        schema, table (str), before, after, expected, difference (Int64; rows; difference = after - expected, a table
-        that is gone counting 0; missing where nothing can say), verdict (FAILED, UNVERIFIED, PASSED), reason (str, ""
-        when there is nothing to say), grade (must, should, may). FAILED first, then UNVERIFIED, then by schema and
-        table.
+        schema, table (str), before, after, expected, difference (Int64; after - expected, a table that is gone counting
+        0; missing where nothing can say), verdict (FAILED, UNVERIFIED, PASSED), reason (str, maybe ""), grade (must,
+        should, may). FAILED first, then UNVERIFIED, then by schema and table.
     """
     sides = _by_name(before), _by_name(after)
     unseen = left_out or {}

@@ -114,7 +114,9 @@ def load(path: Path) -> Declared:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise errors.ConfigurationError(
-            f"{path.name} cannot be read.", why=str(error), next=f"Correct {path}; it is TOML, see docs/checks."
+            f"{path.name} cannot be read.",
+            why=str(error),
+            next=f"Correct {path}; it is TOML, see docs/writing-checks.md.",
         ) from error
     _refuse_unknown_kinds(values, path)
     entries = [(kind, number, entry) for kind in KINDS for number, entry in enumerate(values.get(kind, []), start=1)]

@@ -120,7 +120,7 @@ def _one(book: Book, each: declaration.Backfill) -> engine.Outcome:
     book.event("backfill_started", name=each.name)
     return engine.run(
         each,
-        connect=lambda: book.connect(read_only=False, settings=_bounds(book)),
+        connect=lambda: _writing(book),
         policy=book.target.backfill,
         attempts=book.target.limits.lock_attempts,
         ledger=book.target.ledger,
@@ -128,6 +128,13 @@ def _one(book: Book, each: declaration.Backfill) -> engine.Outcome:
         still_right=book.require_session,
         on_batch=lambda told: book.event(f"backfill_{told['event']}", name=each.name, **_without_event(told)),
     )
+
+
+def _writing(book: Book) -> connections.Connection:
+    """Returns a connection that may write, after it has seen the run's locks itself: it is in the right database."""
+    connection = book.connect(read_only=False, settings=_bounds(book))
+    book.require_session(connection)
+    return connection
 
 
 def _bounds(book: Book) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from alembook import errors
@@ -60,6 +62,8 @@ def take(book: Book) -> None:
     if is_taken(book):
         return
     rules = declared(book)
+    if not key(book):
+        atomic.write_text(_key_path(book), secrets.token_hex(32))
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         found = measure(book, connection)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
@@ -90,15 +94,25 @@ def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
             next="Run 40_upgrade.s1.ipynb of this run first.",
         )
     tables = measurement.read_csv(book.folder.path / "tables" / f"{_TABLE}.csv")
-    return tables, checks.BeforeValues.from_json(receipt["values"])
+    values = checks.BeforeValues.from_json(receipt["values"])
+    if not key(book):
+        lost = {"failed": f"the run's key is gone: {_key_path(book)}"}
+        values = replace(values, content=dict.fromkeys(values.content, lost))
+    return tables, values
 
 
 def key(book: Book) -> bytes:
-    """Returns the secret the run's content hashes are keyed with; it lies outside the archive, readable by us only."""
-    path = book.target.state_folder / "keys" / book.folder.run_id
-    if not path.exists():
-        atomic.write_text(path, secrets.token_hex(32))
-    return bytes.fromhex(path.read_text(encoding="utf-8"))
+    """Returns the secret the run's content hashes are keyed with; it lies outside the archive, readable by us only.
+
+    Returns:
+        The secret; b"" when it was lost: values from before the change can then be compared with nothing.
+    """
+    path = _key_path(book)
+    return bytes.fromhex(path.read_text(encoding="utf-8")) if path.exists() else b""
+
+
+def _key_path(book: Book) -> Path:
+    return book.target.state_folder / "keys" / book.folder.run_id
 
 
 def applied(book: Book) -> list[str]:

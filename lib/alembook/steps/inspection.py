@@ -117,7 +117,7 @@ def inspect(book: Book, *, to: str) -> Inspection:
     found = state.classify(project.revisions, rows)
     _refuse_downgrade(project, found, to)
     folder = project.script_folder
-    declared_checks.load(folder / "checks.toml")
+    _refuse_unknown_revisions(declared_checks.load(folder / "checks.toml"), project)
     plan = plans.freeze(
         book.target,
         project,
@@ -149,11 +149,23 @@ def _refuse_downgrade(project: description.Description, found: state.State, to: 
     if not found.may_upgrade:
         return
     goal = set(graph.resolve(project.revisions, found.rows, to))
-    if goal and goal <= graph.ancestors(project.revisions, found.rows) - set(found.rows):
+    if found.rows and goal <= graph.ancestors(project.revisions, found.rows) - set(found.rows):
         raise errors.NotAvailableYet(
             f"{to} lies behind the database, which is at {', '.join(found.rows)}.",
             why="going back is a downgrade, which this version understands and cannot do yet.",
             next="Restore the backup of the run that went forward, or downgrade with Alembic itself.",
+        )
+
+
+def _refuse_unknown_revisions(rules: declared_checks.Declared, project: description.Description) -> None:
+    """Refuses a check that waits for a revision which never comes: it would never be judged."""
+    known = {"", *(revision.id for revision in project.revisions)}
+    unknown = [rule for rule in rules.all() if rule.from_revision not in known]
+    if unknown:
+        raise errors.ConfigurationError(
+            f"checks.toml: {unknown[0].name} is from {unknown[0].from_revision}, which the project does not have.",
+            why="the check would never be judged.",
+            next="Correct its from_revision.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from alembook import archive, config, display, errors
 from alembook.archive.events import now
-from alembook.config import parameters
+from alembook.config import parameters, shipped
 from alembook.config.redaction import Redactor
 from alembook.postgres import connection as connections
 from alembook.postgres import identity, reach, session
@@ -99,15 +100,15 @@ class Book:
             settings={**bounds, **(settings or {})},
         )
 
-    def require_session(self) -> None:
-        """Does nothing while the run's locks are held in the target's database.
+    def require_session(self, connection: connections.Connection | None = None) -> None:
+        """Does nothing while the run's locks are held in the database a connection reached (default: one kept for it).
 
         Raises:
             errors.SessionLost: they are not.
         """
-        if self._watch is None:
-            self._watch = self.connect()
-        if not session.holds(self._watch, self.session):
+        if connection is None:
+            connection = self._watch = self._watch or self.connect()
+        if not session.holds(connection, self.session):
             raise errors.SessionLost(
                 f"The locks of run {self.folder.run_id} are not held in {self.database.dbname}.",
                 why="the session that held them ended, or this is another database.",
@@ -216,9 +217,10 @@ def open(step: str, namespace: Mapping[str, Any]) -> Book:  # noqa: A001 - reads
         errors.UnknownRun: no such run, or no open one.
         errors.TargetBusy: another run holds the target.
     """
+    connections.interruptible()
     while _opened:
         _opened.pop().close()
-    given = parameters.check_cells(namespace.get("In", []), namespace)
+    given = parameters.check_cells(_cells(step, namespace), namespace)
     file = given.get("config")
     configuration = config.load(Path(str(file)) if file else None)
     target = configuration.target(str(given["target"]))
@@ -234,6 +236,17 @@ def open(step: str, namespace: Mapping[str, Any]) -> Book:  # noqa: A001 - reads
     return book
 
 
+def _cells(step: str, namespace: Mapping[str, Any]) -> Sequence[str]:
+    """Returns the cells executed so far; a client that keeps no history (nbval) has the committed declarations."""
+    inputs: Sequence[str] = namespace.get("In", [])
+    if any(inputs):
+        return inputs
+    path = shipped.runbooks(Path.cwd()) / f"{STEPS[step][0]}_{step}.ipynb"
+    book = json.loads(path.read_text(encoding="utf-8"))
+    tagged = [cell for cell in book["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    return ["".join(cell["source"]) for cell in tagged]
+
+
 def _folder(
     configuration: config.Configuration, target: config.Target, step: str, given: Mapping[str, object]
 ) -> archive.RunFolder:
@@ -243,17 +256,11 @@ def _folder(
         return archive.find(root, str(given["run_id"]), target.name)
     if step == "inspect":
         return archive.begin(root, target.name, to=str(given.get("to", "")))
-    open_runs = [run for run in archive.runs(root, target.name) if not is_done(run)]
-    if not open_runs:
+    found = archive.open_runs(root, target.name)
+    if not found:
         raise errors.UnknownRun(
             f"{target.name} has no open run.",
             why="run_id is empty, so the runbook joins the target's open run.",
             next="Run 10_inspect.ipynb first: it begins one; or name a run.",
         )
-    return open_runs[-1]
-
-
-def is_done(run: archive.RunFolder) -> bool:
-    """Says whether a run came to its end."""
-    manifest = run.manifest()
-    return manifest is not None and manifest["outcome"] == "done"
+    return found[-1]

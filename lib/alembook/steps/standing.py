@@ -61,8 +61,22 @@ def sentence(plan: Plan, current: Collection[str]) -> str:
     except errors.PlanChanged:
         return f"{place}, which is no point of the plan."
     order = plan.order()
+    if not order:
+        return f"nothing was to be applied; {place}."
     after = f"; next is {order[done]}" if done < len(order) else ""
     return f"{done} of {len(order)} revisions of the plan are applied; {place}{after}."
+
+
+def changed(target: config.Target, plan: Plan) -> list[str]:
+    """Returns each file of the plan that differs from what it was when the plan was frozen, or is gone."""
+    found = []
+    for name, digest in plan.files.items():
+        path = target.folder / name
+        if not path.is_file():
+            found.append(f"{name}: gone")
+        elif sha256(path) != digest:
+            found.append(f"{name}: changed")
+    return found
 
 
 def require_unchanged(target: config.Target, plan: Plan) -> None:
@@ -71,18 +85,12 @@ def require_unchanged(target: config.Target, plan: Plan) -> None:
     Raises:
         errors.PlanChanged: names each file that differs or is gone.
     """
-    changed = []
-    for name, digest in plan.files.items():
-        path = target.folder / name
-        if not path.is_file():
-            changed.append(f"{name}: gone")
-        elif sha256(path) != digest:
-            changed.append(f"{name}: changed")
-    if changed:
+    differing = changed(target, plan)
+    if differing:
         raise errors.PlanChanged(
-            f"{len(changed)} files differ from the plan.",
+            "A file differs from the plan." if len(differing) == 1 else f"{len(differing)} files differ from the plan.",
             why="the plan was frozen with the SHA-256 of each; what runs must be what was looked at.",
             next="Put them back, or begin a new run, which plans anew.",
-            state="unchanged: nothing was applied.",
-            evidence={"files": "\n".join(changed)},
+            state="unchanged: this step applied nothing.",
+            evidence={"files": "\n".join(differing)},
         )

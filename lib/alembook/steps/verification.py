@@ -8,11 +8,12 @@ import pandas as pd
 
 from alembook import display
 from alembook.postgres import connection as connections
+from alembook.project import state
 from alembook.snapshots import checks, comparison, measurement
 from alembook.steps import before, standing
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
-from alembook.verdict import Check
+from alembook.verdict import Check, Grade, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +52,12 @@ def preview(book: Book) -> display.Html:
     Raises:
         errors.ConfigurationError: a check cannot be used.
     """
-    rules = before.declared(book)
+    rules, applied = before.declared(book), before.applied(book)
     rows = [
         {"kind": kind, "check": rule.name, "grade": rule.grade.value}
         for kind, found in (("rows", rules.rows), ("content", rules.content), ("none", rules.none))
         for rule in found
+        if not rule.from_revision or rule.from_revision in applied
     ]
     return display.table(pd.DataFrame(rows), empty="no declared check: every table must keep its number of rows")
 
@@ -64,13 +66,12 @@ def verify(book: Book) -> Verification:
     """Counts, compares, judges; returns the receipt. Reads only.
 
     Raises:
-        errors.PlanChanged: a file of the plan, such as checks.toml, differs.
+        errors.PlanChanged: the database is at no point of the plan.
         errors.UnknownRun: nothing was measured before the change.
         errors.QueryFailed: a table could not be counted.
     """
     if book.dry_run:
         return Verification.of(book.skipped(), comparison=pd.DataFrame(columns=list(comparison.DTYPES)), declared=())
-    standing.require_unchanged(book.target, book.plan())
     earlier, values = before.taken(book)
     rules = before.declared(book)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
@@ -79,12 +80,17 @@ def verify(book: Book) -> Verification:
             connection, rules, values, before.key(book), applied=before.applied(book), timeout_s=before.limit_s(book)
         )
     frame = comparison.compare(
-        earlier, now.tables, expected=values.expected(), unknown=values.unknown(), grades=values.grades()
+        earlier,
+        now.tables,
+        expected=values.expected(),
+        unknown=values.unknown(),
+        grades=values.grades(),
+        left_out=now.left_out,
     )
     book.folder.write_table("after", now.tables)
     book.folder.write_table("comparison", frame)
     receipt = book.finish(
-        [*comparison.checks(frame), *judged],
+        [_applied(book), *comparison.checks(frame), *judged, _unchanged(book)],
         {
             "taken_at": now.taken_at.isoformat(),
             "snapshot": now.snapshot,
@@ -94,3 +100,32 @@ def verify(book: Book) -> Verification:
         },
     )
     return Verification.of(receipt, comparison=frame, declared=tuple(judged))
+
+
+def _applied(book: Book) -> Check:
+    """Judges whether the whole plan is applied: expected numbers are those of its end."""
+    plan = book.plan()
+    with connections.closing(book.connect()) as connection:
+        current = state.read(connection, plan.version_table, plan.version_table_schema) or ()
+    done = standing.position(plan, current)
+    is_complete = done == len(plan.order())
+    return Check(
+        name="the whole plan is applied",
+        outcome=Outcome.PASSED if is_complete else Outcome.FAILED,
+        expected=f"{len(plan.order())} revisions",
+        found=f"{done} revisions",
+        next="" if is_complete else f"Go on with `alembook run --run {book.folder.run_id}`; verify comes last.",
+    )
+
+
+def _unchanged(book: Book) -> Check:
+    """Judges whether what was verified with is what was planned with: a query may be corrected, and that shows."""
+    changed = standing.changed(book.target, book.plan())
+    return Check(
+        name="the files of the plan are unchanged",
+        grade=Grade.SHOULD,
+        outcome=Outcome.FAILED if changed else Outcome.PASSED,
+        expected="every file as it was planned with",
+        found="; ".join(changed) or "every file as it was planned with",
+        next="Make sure that the change was meant; it stays in the record." if changed else "",
+    )
