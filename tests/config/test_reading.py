@@ -126,7 +126,7 @@ def test_a_password_in_the_file(tmp_path: Path, line: str, key: str) -> None:
     """Wherever it stands it is refused, and not repeated."""
     assert refusal(written(tmp_path, DEMO + line)) == (
         f"alembook.toml: targets.demo.{key} carries a password.\n"
-        "  why:  the file is committed and archived; it holds references, never secrets.\n"
+        "  why:  the file is committed and archived; it holds references, never a password.\n"
         "  next: Move the whole value to a variable or a file and write env:NAME or file:PATH; in a template write "
         "{url} or {password}."
     )

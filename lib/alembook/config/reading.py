@@ -28,7 +28,7 @@ def refuse_passwords(values: Mapping[str, Any], *, file: Path) -> None:
         if any(pattern.search(text) for pattern in _PASSWORDS):
             raise errors.ConfigurationError(
                 f"{file.name}: {key} carries a password.",
-                why="the file is committed and archived; it holds references, never secrets.",
+                why="the file is committed and archived; it holds references, never a password.",
                 next="Move the whole value to a variable or a file and write env:NAME or file:PATH; in a template "
                 "write {url} or {password}.",
             )

@@ -35,6 +35,11 @@ def declared(book: Book) -> checks.Declared:
     return found
 
 
+def of_an_empty_database(rules: checks.Declared) -> checks.Declared:
+    """Returns the rules that hold where no table was before: there was no number to keep and no value to survive."""
+    return checks.Declared(none=rules.none)
+
+
 def measure(book: Book, connection: connections.Connection) -> measurement.Measurement:
     """Counts every table in the scope of the target's policy, inside the transaction the caller opened."""
     policy = book.target.verify
@@ -66,6 +71,8 @@ def take(book: Book) -> None:
         atomic.write_text(_key_path(book), secrets.token_hex(32))
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         found = measure(book, connection)
+        if found.tables.empty:
+            rules = of_an_empty_database(rules)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
     book.folder.write_table(_TABLE, found.tables)
     book.folder.write_receipt(
