@@ -10,6 +10,8 @@ from urllib.parse import quote
 _HIDDEN = "***"
 #: A shorter secret may be a common word: it is replaced only where a URL or a connection string has it.
 _LEAST_LENGTH = 6
+#: JSON in JSON in JSON: what a program prints, in an event or a cell's output, in a file of the record.
+_NESTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Redactor:
         """Returns the ways the secret may be written, the longest first."""
         if not self.secret:
             return []
-        plain = {self.secret, quote(self.secret, safe=""), quote(self.secret), repr(self.secret)[1:-1]}
-        escaped = {json.dumps(form, ensure_ascii=only)[1:-1] for form in plain for only in (True, False)}
-        return sorted(plain | escaped, key=len, reverse=True)
+        forms = {self.secret, quote(self.secret, safe=""), quote(self.secret), repr(self.secret)[1:-1]}
+        for _ in range(_NESTED):
+            forms |= {json.dumps(form, ensure_ascii=only)[1:-1] for form in forms for only in (True, False)}
+        return sorted(forms, key=len, reverse=True)

@@ -92,7 +92,11 @@ class Book:
 
     def connect(self, *, read_only: bool = True, settings: Mapping[str, str] | None = None) -> connections.Connection:
         """Returns a new connection to the target; by default it cannot write. Raises as ``connection.connect``."""
-        bounds = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "0"}
+        bounds = {
+            "client_connection_check_interval": "1s",
+            "idle_in_transaction_session_timeout": "0",
+            "lock_timeout": f"{self.target.limits.lock_timeout_ms}ms",
+        }
         return connections.connect(
             self.database,
             application_name=self.application_name,
