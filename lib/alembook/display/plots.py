@@ -100,6 +100,7 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
             axes.text(start + seconds, place, f"  {seconds * 1000:,.0f} ms", va="center", fontsize=8, color="#4a5568")
         axes.set_xlabel("seconds since the upgrade began", fontsize=9)
         axes.margins(x=0.12)
+        axes.set_xlim(left=0)
 
     return _draw(_height(len(frame)), f"Timeline of {frame['label'].nunique()} revisions.", draw)
 

@@ -53,7 +53,8 @@ class Receipt:
     def verdict(self) -> display.Html:
         """Returns the verdict in one line, for the top of a page."""
         closed = self.gate.closed_by
-        text = sentence(closed[0]).partition("  ")[2] if closed else f"{len(self.checks)} checks"
+        checks = "1 check" if len(self.checks) == 1 else f"{len(self.checks)} checks"
+        text = sentence(closed[0]).partition("  ")[2] if closed else checks
         return display.banner(self.gate.outcome, f"{self.step}: {text}")
 
     def judged(self) -> display.Html:
