@@ -135,13 +135,11 @@ def test_a_file_that_is_gone(run: RunFolder) -> None:
 
 
 def test_tables_and_sql(run: RunFolder) -> None:
-    """A table comes back as it was written; a statement is a file of its own."""
+    """A table comes back as it was written and is never overwritten; a statement is a file of its own."""
     frame = pd.DataFrame({"table": ["a", 'b,"c"'], "rows": [1, 2]})
-    assert run.table("before") is None
     assert run.write_table("before", frame) == run.path / "tables/before.csv"
-    found = run.table("before")
-    assert found is not None
-    pd.testing.assert_frame_equal(found, frame)
+    assert run.write_table("before", frame.head(0)) == run.path / "tables/before.a2.csv"
+    pd.testing.assert_frame_equal(pd.read_csv(run.path / "tables/before.csv"), frame)
     assert run.write_sql("e8446f481c1e", "SELECT 1;\n").read_text(encoding="utf-8") == "SELECT 1;\n"
     assert (run.path / "sql/e8446f481c1e.sql").exists()
 

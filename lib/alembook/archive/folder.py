@@ -71,13 +71,8 @@ class RunFolder:
         return events.read(self.path / "events" / f"{writer}.jsonl")
 
     def write_table(self, name: str, frame: pd.DataFrame) -> Path:
-        """Writes ``tables/<name>.csv``."""
-        return self._write(self.path / "tables" / f"{name}.csv", frame.to_csv(index=False))
-
-    def table(self, name: str) -> pd.DataFrame | None:
-        """Returns ``tables/<name>.csv``, or None when it is not there."""
-        path = self.path / "tables" / f"{name}.csv"
-        return pd.read_csv(path) if path.exists() else None
+        """Writes ``tables/<name>.csv`` or its next attempt."""
+        return self._write(self.attempt_path(f"tables/{name}", ".csv"), frame.to_csv(index=False))
 
     def write_sql(self, name: str, text: str) -> Path:
         """Writes ``sql/<name>.sql``."""

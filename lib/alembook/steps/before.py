@@ -74,10 +74,11 @@ def take(book: Book) -> None:
         if found.tables.empty:
             rules = of_an_empty_database(rules)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
-    book.folder.write_table(_TABLE, found.tables)
+    table = book.folder.write_table(_TABLE, found.tables)
     book.folder.write_receipt(
         _TABLE,
         {
+            "table": table.name,
             "taken_at": found.taken_at,
             "snapshot": found.snapshot,
             "left_out": found.left_out,
@@ -100,7 +101,7 @@ def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
             why="40_upgrade takes it right before its first revision.",
             next="Run 40_upgrade.s1.ipynb of this run first.",
         )
-    tables = measurement.read_csv(book.folder.path / "tables" / f"{_TABLE}.csv")
+    tables = measurement.read_csv(book.folder.path / "tables" / receipt["table"])
     values = checks.BeforeValues.from_json(receipt["values"])
     if not key(book):
         lost = {"failed": f"the run's key is gone: {_key_path(book)}"}
