@@ -311,7 +311,7 @@ def test_looking_leaves_no_bytecode(generic: Project) -> None:
 def test_an_interpreter_without_alembic_is_named(generic: Project, tmp_path: Path) -> None:
     """A python that lacks Alembic is a matter of configuration, and the error says so."""
     bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
     bare.chmod(0o755)
     generic.set(python=bare)
     with pytest.raises(errors.ProjectFailed) as caught:

@@ -7,8 +7,10 @@ database exactly when one backend holds M and N *with this database's oid*: a cl
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,6 +18,9 @@ from types import TracebackType
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
+
+_PATIENCE_S = 2.0
+_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,12 @@ class Held:
 
     def _acquire(self) -> None:
         take = "SELECT pg_try_advisory_lock(%(key)s)"
-        if not connections.scalar(self._connection, take, {"key": self.session.mutex}):
-            raise self._busy()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not connections.scalar(self._connection, take, {"key": self.session.mutex}):
+            # A session that has just ended gives its locks back when its backend is gone, a moment later.
+            if time.monotonic() > deadline:
+                raise self._busy()
+            time.sleep(_EVERY_S)
         connections.scalar(self._connection, take, {"key": self.session.nonce})
         self.check()
 
@@ -99,8 +108,11 @@ class Held:
         )
 
     def close(self) -> None:
-        """Releases both locks by ending the session. Safe to call twice."""
-        self._connection.close()
+        """Releases both locks and ends the session. Safe to call twice."""
+        if not self._connection.closed:
+            with contextlib.suppress(errors.QueryFailed):  # the server is gone: so are the locks
+                connections.execute(self._connection, "SELECT pg_advisory_unlock_all()")
+            self._connection.close()
 
     def __enter__(self) -> Held:
         """Returns itself."""

@@ -201,26 +201,34 @@ def freeze(
         errors.UnknownRevision: ``wanted`` means nothing, or more than one thing.
         errors.ConfigurationError: the backfills cannot be placed.
     """
-    start = tuple(rows or ())
-    goal = graph.resolve(found.revisions, start, wanted)
-    pending = graph.pending(found.revisions, start, goal)
-    applied = graph.ancestors(found.revisions, start)
     return Plan(
         run_id=run_id,
         made_at=made_at,
         target=target.name,
         wanted=wanted,
-        start=start,
-        goal=goal,
-        revisions=tuple(_entry(revision, target.folder) for revision in pending),
-        stages=stages([revision.id for revision in pending], boundaries, applied=applied),
         files=dict(sorted({**found.files, **description.hashes(list(documents), target.folder)}.items())),
         server=_plain(server),
         policy=_plain(policy),
         versions={**versions, **{f"project {name}": version for name, version in found.versions.items()}},
         invalid_indexes=tuple(invalid_indexes),
+        **_path(target, found, wanted, tuple(rows or ()), boundaries),
         **_of_the_project(target, found),
     )
+
+
+def _path(
+    target: config.Target, found: Description, wanted: str, start: tuple[str, ...], boundaries: Sequence[Boundary]
+) -> dict[str, Any]:
+    """Returns the fields of a plan that say what is applied, from where to where."""
+    goal = graph.resolve(found.revisions, start, wanted)
+    pending = graph.pending(found.revisions, start, goal)
+    applied = graph.ancestors(found.revisions, start)
+    return {
+        "start": start,
+        "goal": goal,
+        "revisions": tuple(_entry(revision, target.folder) for revision in pending),
+        "stages": stages([revision.id for revision in pending], boundaries, applied=applied),
+    }
 
 
 def _of_the_project(target: config.Target, found: Description) -> dict[str, Any]:

@@ -61,7 +61,6 @@ def execute(
         errors.ArchiveFailed: the output exists, or could not be written; the kernel was ended.
     """
     checked = parameters.checked(source, given)
-    parameters.load(source)
     _refuse_existing(output)
     kernel = kernels.take()
     if not is_last:

@@ -38,7 +38,12 @@ def checked(source: Path, given: Mapping[str, object]) -> dict[str, Any]:
         errors.ParameterError: a name is unknown, a value is of the wrong type, or the notebook declares none.
         errors.UsageError: the file is not there or is no notebook.
     """
-    return parameters.check(read(source), given) if given else {}
+    return parameters.check(read(source), given) if given else _none(load(source))
+
+
+def _none(_: nbformat.NotebookNode) -> dict[str, Any]:
+    """Returns no parameters, for a notebook that can be read and needs none."""
+    return {}
 
 
 def load(source: Path) -> nbformat.NotebookNode:
