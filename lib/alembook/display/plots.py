@@ -79,7 +79,7 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
     """Draws what ran when.
 
     Args:
-        frame: one row per span, in order; columns label (str), start_s (float, s since the step began), seconds (float),
+        frame: one row per span, in order; columns label (str), start_s (float, s since the step began), seconds,
             outcome ("committed", "failed" or "retried").
     """
     if frame.empty:

@@ -18,7 +18,7 @@ from alembook.project import description, faults, handover, ledger, location, st
 from alembook.project.conversation import Conversation, Event
 from alembook.project.description import Description
 
-__all__ = ["Description", "Guard", "describe", "upgrade"]
+__all__ = ["Description", "Guard", "Rendered", "describe", "render", "upgrade"]
 
 OnEvent = Callable[[Event], None]
 
@@ -40,6 +40,19 @@ class Guard:
     name: str
     table: str
     pending: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The SQL of a revision's upgrade.
+
+    Attributes:
+        sql: its statements; what came before the error, when there is one.
+        error: why it could not be written to its end; "" when it could.
+    """
+
+    sql: str
+    error: str = ""
 
 
 def describe(target: config.Target, database: Database, session: Session, *, log: OnEvent) -> Description:
@@ -69,6 +82,37 @@ def describe(target: config.Target, database: Database, session: Session, *, log
                 found.append(description.read(event, target, place))
     work.conclude(is_done=bool(found))
     return found[0]
+
+
+def render(
+    target: config.Target, database: Database, session: Session, *, revisions: Sequence[str], log: OnEvent
+) -> dict[str, Rendered]:
+    """Returns the SQL that revisions would send, by Alembic's offline mode; nothing is executed.
+
+    Args:
+        target: as ``describe``.
+        database: as ``describe``.
+        session: as ``describe``.
+        log: as ``describe``.
+        revisions: ids of those whose source calls nothing but Alembic and SQLAlchemy: their ``upgrade`` is called.
+
+    Raises:
+        errors.StepFailed: as ``describe``.
+    """
+    if not revisions:
+        return {}
+    work = _Work(target, database, session, name=f"alembook {target.name} look", on_event=log)
+    found: dict[str, Rendered] = {}
+    limit_s = target.limits.check_timeout_s
+    request = {"verb": "sql", "revisions": list(revisions)}
+    with work.begun(location.find(target), request, {"default_transaction_read_only": "on"}) as events:
+        for event in events:
+            if event is None and work.seconds() > limit_s:
+                raise work.too_slow(limit_s)
+            if event is not None and event["event"] == "rendered":
+                found[event["revision"]] = Rendered(sql=event["sql"], error=event["error"] or "")
+    work.conclude(is_done=work.has_finished)
+    return found
 
 
 def upgrade(
@@ -211,7 +255,7 @@ class _Work:
             self._told.pop("transaction", None)
             self._blockers.clear()
         self.has_finished = self.has_finished or name in {"finished", "described"}
-        if name != "described":
+        if name not in {"described", "rendered"}:
             self._on_event(event)
         return event
 

@@ -19,7 +19,9 @@ from alembook.postgres import catalog, identity, tools
 from alembook.postgres import connection as connections
 from alembook.project import description, driver, graph, state
 from alembook.project import plan as plans
+from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
+from alembook.steps import review as reviews
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
@@ -36,12 +38,14 @@ class Inspection(Receipt):
         found: what the version rows mean.
         server: where.
         tables: one row per table, as ``catalog.tables``.
+        review: source, SQL and findings of what is pending.
     """
 
     plan: plans.Plan
     found: state.State
     server: identity.Identity
     tables: pd.DataFrame
+    review: Review
 
     def state(self) -> display.Html:
         """Returns where the database is and where it would go."""
@@ -90,17 +94,26 @@ class Inspection(Receipt):
         ]
         return display.table(pd.DataFrame(rows), empty="there is nothing to do")
 
+    def findings(self) -> display.Html:
+        """Returns what a reviewer should know of the pending revisions, must first."""
+        return reviews.table(self.review)
+
+    def texts(self) -> display.Html:
+        """Returns source and SQL of every pending revision, folded."""
+        return reviews.texts(self.review)
+
     def sizes(self) -> display.Plot | display.Html:
         """Returns the largest tables as a plot."""
         return display.sizes(self.tables.rename(columns={"estimated_rows": "rows"}))
 
 
-def inspect(book: Book, *, to: str) -> Inspection:
+def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
     """Looks at database and project, freezes the plan, and returns the receipt.
 
     Args:
         book: the opened runbook.
         to: the revision to go to: head, heads, an id or a unique part of one, label@head, +N.
+        reviewer: who reads the findings; recorded.
 
     Raises:
         errors.UnknownRevision: the project has no such revision.
@@ -136,13 +149,13 @@ def inspect(book: Book, *, to: str) -> Inspection:
         invalid_indexes=invalid,
     )
     _refuse_hold(plan)
-    judged = [*_judge(server, found, plan), *_judge_tools(book, server)]
+    review = reviews.read(book, project, plan, server)
+    judged = [*_judge(server, found, plan), *_judge_tools(book, server), *reviews.checks(review)]
     book.folder.write_table("sizes", tables)
-    receipt = book.finish(
-        judged,
-        {"plan_hash": plan.hash, "to": to, "state": found.kind.value, "message": found.message, "plan": plan.to_json()},
-    )
-    return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables)
+    place = {"to": to, "state": found.kind.value, "message": found.message}
+    seen = {"reviewer": reviewer, "findings": reviews.record(review)}
+    receipt = book.finish(judged, {"plan_hash": plan.hash, **place, **seen, "plan": plan.to_json()})
+    return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables, review=review)
 
 
 def _refuse_downgrade(project: description.Description, found: state.State, to: str) -> None:

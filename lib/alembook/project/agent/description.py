@@ -46,9 +46,7 @@ class Look:
             Failure: env.py could not be run to its end, or never reached its revisions.
         """
         revisions = [_revision(environment, script) for script in environment.revisions()]
-        self._run_env(environment)
-        if not self._contexts:
-            raise Failure("unfinished", "env.py ended without running migrations.")
+        self.visit(environment)
         self._wire.send(
             "described",
             revisions=revisions,
@@ -61,6 +59,16 @@ class Look:
             contexts=self._contexts,
             left_out=self._skipped,
         )
+
+    def visit(self, environment: Environment) -> None:
+        """Runs env.py, which changes nothing.
+
+        Raises:
+            Failure: it never reached its revisions.
+        """
+        self._run_env(environment)
+        if not self._contexts:
+            raise Failure("unfinished", "env.py ended without running migrations.")
 
     def _run_env(self, environment: Environment) -> None:
         """Runs env.py; again without the statement, each time it would write something before its revisions.
