@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
-import psycopg2
 
-from alembook import __version__, display, errors
-from alembook.archive.events import now
-from alembook.backfills import declaration
-from alembook.config import shipped
+from alembook import display, errors
 from alembook.postgres import catalog, identity, tools
 from alembook.postgres import connection as connections
 from alembook.project import description, driver, graph, state
 from alembook.project import plan as plans
 from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
+from alembook.steps import planning
 from alembook.steps import review as reviews
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
@@ -129,28 +123,12 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
         invalid = catalog.invalid_indexes(connection)
     found = state.classify(project.revisions, rows)
     _refuse_downgrade(project, found, to)
-    folder = project.script_folder
-    declared_checks.load(folder / "checks.toml")
-    plan = plans.freeze(
-        book.target,
-        project,
-        run_id=book.folder.run_id,
-        made_at=now(),
-        wanted=to,
-        rows=rows,
-        boundaries=[
-            plans.Boundary(name=b.name, after=b.after, before=b.before, hold=b.hold)
-            for b in declaration.load(folder / "backfills")
-        ],
-        documents=_documents(book, folder),
-        server=server.fixed(),
-        policy=_policy(book),
-        versions=_versions(),
-        invalid_indexes=invalid,
-    )
+    declared_checks.load(project.script_folder / "checks.toml")
+    plan = planning.freeze(book, project, wanted=to, rows=rows, server=server, invalid_indexes=invalid)
     _refuse_hold(plan)
     review = reviews.read(book, project, plan, server)
-    judged = [*_judge(server, found, plan), *_judge_tools(book, server), *reviews.checks(review)]
+    judged = [*_judge(server, found, plan), *_judge_tools(book, server)]
+    judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
     book.folder.write_table("sizes", tables)
     place = {"to": to, "state": found.kind.value, "message": found.message}
     seen = {"reviewer": reviewer, "findings": reviews.record(review)}
@@ -178,30 +156,6 @@ def _refuse_hold(plan: plans.Plan) -> None:
             why="a backfill declares it, and this version cannot wait at a hold yet.",
             next="Go to the revision before the hold with --to, deploy, then go on to head.",
         )
-
-
-def _documents(book: Book, folder: Path) -> list[Path]:
-    """Returns what the plan stands on besides the project's own files: backfills, checks, runbooks."""
-    books = sorted(shipped.runbooks(book.target.folder).glob("[0-9][0-9]_*.ipynb"))
-    found = [*sorted((folder / "backfills").glob("*.py")), folder / "checks.toml", *books]
-    return [path for path in found if path.is_file()]
-
-
-def _versions() -> dict[str, str]:
-    return {"alembook": __version__, "python": platform.python_version(), "libpq": str(psycopg2.__libpq_version__)}
-
-
-def _policy(book: Book) -> dict[str, Any]:
-    target = book.target
-    return {
-        "writers": target.writers,
-        "ledger": target.ledger,
-        "way_back": target.way_back,
-        "limits": asdict(target.limits),
-        "verify": asdict(target.verify),
-        "backfill": asdict(target.backfill),
-        "backup_jobs": target.backup.jobs,
-    }
 
 
 def _judge(server: identity.Identity, found: state.State, plan: plans.Plan) -> Sequence[Check]:

@@ -8,9 +8,11 @@ from dataclasses import asdict
 import pandas as pd
 
 from alembook import display
+from alembook.postgres import catalog
 from alembook.postgres import connection as connections
+from alembook.postgres import preflight as preflights
 from alembook.postgres.identity import Identity
-from alembook.project import driver, findings
+from alembook.project import driver, findings, state
 from alembook.project.description import Description
 from alembook.project.findings import Review
 from alembook.project.plan import Plan
@@ -44,6 +46,23 @@ def read(book: Book, project: Description, plan: Plan, server: Identity) -> Revi
             version_table=(project.version_table_schema, project.version_table),
             server_version=server.version.split()[0],
             render=render,
+        )
+
+
+def preflight(book: Book, project: Description, review: Review) -> list[Check]:
+    """Returns what on the server would stop the plan or be stopped by it."""
+    needed = set(review.creates_in)
+    with connections.closing(book.connect(settings={"search_path": str(project.reached["search_path"])})) as connection:
+        if book.target.ledger and not catalog.has_schema(connection, book.target.ledger):
+            needed.add(book.target.ledger)
+        if state.read(connection, project.version_table, project.version_table_schema) is None:
+            needed.add(project.version_table_schema or "")
+        return preflights.checks(
+            connection,
+            touched=review.touched,
+            altered=review.altered,
+            schemas=sorted(needed),
+            dump_jobs=book.target.backup.jobs,
         )
 
 

@@ -35,6 +35,27 @@ def position(plan: Plan, current: Collection[str]) -> int:
     )
 
 
+def require_own(plan: Plan, current: Collection[str], begun: Collection[str]) -> None:
+    """Does nothing when every revision of the plan that is applied was begun by this run.
+
+    Args:
+        plan: the frozen plan.
+        current: rows of the version table.
+        begun: ids this run began, by its events and by the ledger.
+
+    Raises:
+        errors.PlanChanged: names what somebody else applied.
+    """
+    others = [revision for revision in plan.order()[: position(plan, current)] if revision not in begun]
+    if others:
+        raise errors.PlanChanged(
+            f"The database was moved by hand: {', '.join(others)} is done, and not by this run.",
+            why=f"the plan begins at {', '.join(plan.start) or 'base'}; this run's events and ledger do not have it.",
+            next="Find out who did it; then begin a new run, which plans anew.",
+            state="unchanged: nothing was applied.",
+        )
+
+
 def left_of_stage(plan: Plan, stage: Stage, current: Collection[str]) -> list[str]:
     """Returns the revisions of a stage that are not applied, in order.
 

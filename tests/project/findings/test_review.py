@@ -79,7 +79,7 @@ def test_a_dropped_column_names_what_depends_on_it(filled: Project) -> None:
 
 def test_a_narrower_type_counts_the_rows_that_do_not_fit(filled: Project) -> None:
     """The query and its answer are in the finding."""
-    do(filled, "UPDATE accounts SET name = 'far too long' WHERE id <= 12")
+    do(filled, "UPDATE accounts SET name = 'far too long' WHERE id BETWEEN 10 AND 12")
     body = 'op.alter_column("accounts", "name", type_=sa.String(8), existing_type=sa.String(40))'
     filled.revision("4d0000000004", LAST, body)
     found = of(look(filled), "type-narrows")

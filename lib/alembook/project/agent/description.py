@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import sys
 from typing import Any, Dict, List, Sequence, Tuple
 
 from alembic.script import Script
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Engine
 from .context import facts
 from .door import Door, raw
 from .environment import Environment, tuple_of
-from .failure import Caught, Failure, describe, sqlstate
+from .failure import Caught, Failure, describe, is_foreign, sqlstate
 from .wire import Wire
 
 READ_ONLY = "25006"
@@ -58,6 +59,7 @@ class Look:
             versions=self._contexts[0]["versions"],
             contexts=self._contexts,
             left_out=self._skipped,
+            modules=_modules(),
         )
 
     def visit(self, environment: Environment) -> None:
@@ -107,6 +109,13 @@ class Look:
             raise Failure("session_lost", "The session that holds the run's locks is gone.")
         self._contexts.append(dict(facts(context, self._door), rows=list(heads)))
         return ()
+
+
+def _modules() -> List[str]:
+    """Returns the files of every module of the project that its env.py and its revisions imported."""
+    found = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    paths = {os.path.abspath(path) for path in found if path}
+    return sorted(path for path in paths if not is_foreign(path) and os.path.isfile(path))
 
 
 def _revision(environment: Environment, script: Script) -> Dict[str, Any]:

@@ -23,6 +23,7 @@ from alembook.project.findings.source import Source
 Render = Callable[[Sequence[str]], Mapping[str, tuple[str, str]]]
 
 _REMOVES = frozenset({"delete", "truncate", "drop_table"})
+_OWNERS = (whole.LOCKING - {"truncate"}) | {"create_index", "create_foreign_key"}
 _OPAQUE = frozenset({"do", "sql"})
 
 
@@ -54,10 +55,16 @@ class Review:
     Attributes:
         revisions: in the order they are applied.
         unasked: why squawk was not asked; "" when it was.
+        touched: tables that are there and that the revisions name, in words or in foreign keys.
+        altered: those whose structure they surely change.
+        creates_in: schemas they surely make tables in; "" = the first of the search_path.
     """
 
     revisions: tuple[Reviewed, ...]
     unasked: str = ""
+    touched: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    creates_in: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -97,24 +104,46 @@ def review(
     reviewed = []
     for revision in pending:
         source, place = sources[revision.id], places[revision.id]
+        text, note = texts[revision.id]
         found = [
             *whole.long_id(revision.id, width, may_be_widened=widens),
-            *(finding for operation in source.upgrade for finding in rules.judge(operation, place)),
-            *whole.judge(source, place),
-            *linter.findings(texts[revision.id][0], alarms.get(revision.id, ()), source.upgrade, place),
+            *_judged(source, place),
+            *linter.findings(text, alarms.get(revision.id, ()), source.upgrade, place),
         ]
-        text, note = texts[revision.id]
-        reviewed.append(
-            Reviewed(
-                id=revision.id,
-                doc=revision.doc,
-                source=source.text,
-                sql=text,
-                note=note,
-                findings=tuple(_distinct(found)),
-            )
-        )
-    return Review(revisions=tuple(reviewed), unasked=unasked)
+        reviewed.append(_reviewed(revision, source.text, text, note, found))
+    operations = [(op, places[name]) for name, source in sources.items() for op in source.upgrade]
+    return Review(
+        revisions=tuple(reviewed),
+        unasked=unasked,
+        touched=tuple(sorted(name for name in names if catalogue.table(name))),
+        altered=tuple(sorted({op.table for op, place in operations if _alters(op, place)})),
+        creates_in=tuple(sorted({_schema(op) for op, _ in operations if _creates(op)})),
+    )
+
+
+def _judged(source: Source, place: Place) -> Iterator[Finding]:
+    for operation in source.upgrade:
+        yield from rules.judge(operation, place)
+    yield from whole.judge(source, place)
+
+
+def _reviewed(revision: graph.Revision, source: str, text: str, note: str, found: Sequence[Finding]) -> Reviewed:
+    findings = tuple(_distinct(found))
+    return Reviewed(id=revision.id, doc=revision.doc, source=source, sql=text, note=note, findings=findings)
+
+
+def _alters(operation: Operation, place: Place) -> bool:
+    """Says whether an operation needs the owner of a table that is there, under every condition."""
+    is_sure = "conditional" not in operation.traits and place.existing(operation.table) is not None
+    return is_sure and operation.kind in _OWNERS
+
+
+def _creates(operation: Operation) -> bool:
+    return operation.kind == "create_table" and "conditional" not in operation.traits
+
+
+def _schema(operation: Operation) -> str:
+    return operation.table.rpartition(".")[0]
 
 
 def _parse(revision: graph.Revision) -> Source:

@@ -13,7 +13,8 @@ from alembook.verdict import Grade
 MANY_OPERATIONS = 12
 #: Width of ``version_num`` as Alembic makes it.
 VERSION_WIDTH = 32
-_LOCKING = frozenset(
+#: Operations that take ACCESS EXCLUSIVE; all need the table's owner, but for truncate, which can be granted.
+LOCKING = frozenset(
     "alter_table add_column alter_column drop_column drop_table create_unique_constraint create_check_constraint "
     "create_primary_key drop_constraint drop_index rename_table truncate create_exclude_constraint".split()
 )
@@ -31,7 +32,7 @@ def judge(source: Source, place: Place) -> Iterator[Finding]:
 
 
 def _size(source: Source, place: Place) -> Iterator[Finding]:
-    locked = [op.table for op in source.upgrade if op.kind in _LOCKING and place.existing(op.table)]
+    locked = [op.table for op in source.upgrade if op.kind in LOCKING and place.existing(op.table)]
     tables = list(dict.fromkeys(locked))
     if len(tables) > 1:
         large = any((found := place.existing(name)) is not None and found.is_large for name in tables)
