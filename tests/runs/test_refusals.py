@@ -25,7 +25,7 @@ def rewrite(place: Workplace, text: str) -> None:
         (TOML + "approvals = 'two'\n", "alembook.toml: targets.demo.approvals cannot be used."),
         (TOML + TOML, "alembook.toml is not valid TOML."),
         (TOML + "protected = true\n", "demo is a protected target."),
-        (TOML + "flask_app = 'app:create'\n", "demo sets flask_app, which this version understands and cannot do yet."),
+        (TOML + "approvals = 1\n", "demo sets approvals, which this version understands and cannot do yet."),
         (TOML.replace("demo]", "other]"), "alembook.toml has no target 'demo'."),
         (
             TOML.replace("file:database-url", "env:NOT_SET_ANYWHERE"),

@@ -181,8 +181,7 @@ def _target(name: str, table: Table, folder: Path) -> Target:
 
 def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tuple[str, ...]:
     """Returns the keys that ask for a feature this version lacks."""
-    later = [key for key in ("flask_app",) if table.has(key)]
-    later += ["approvals"] if table.number("approvals", 0) else []
+    later = ["approvals"] if table.number("approvals", 0) else []
     later += ["rehearsal.scratch"] if rehearsal.has("scratch") else []
     for policy in policies:
         part = type(policy).__name__.lower()

@@ -46,9 +46,7 @@ class Guard:
 class Rendered:
     """The SQL of a revision's upgrade.
 
-    Attributes:
-        sql: its statements; what came before the error, when there is one.
-        error: why it could not be written to its end; "" when it could.
+    ``error`` says why it could not be written to its end; "" when it could.
     """
 
     sql: str
@@ -90,14 +88,11 @@ def render(
     """Returns the SQL that revisions would send, by Alembic's offline mode; nothing is executed.
 
     Args:
-        target: as ``describe``.
-        database: as ``describe``.
-        session: as ``describe``.
-        log: as ``describe``.
+        target: and the others, as ``describe``, which also raises the same.
+        database: the target's.
+        session: the run's.
+        log: gets every event.
         revisions: ids of those whose source calls nothing but Alembic and SQLAlchemy: their ``upgrade`` is called.
-
-    Raises:
-        errors.StepFailed: as ``describe``.
     """
     if not revisions:
         return {}
@@ -121,17 +116,19 @@ def upgrade(
     session: Session,
     *,
     revisions: Sequence[str],
+    direction: str = "up",
     guards: Mapping[str, Sequence[Guard]],
     run_id: str,
     on_event: OnEvent,
 ) -> None:
-    """Applies revisions, exactly these in this order, each in a commit of its own.
+    """Applies revisions, or takes them back: exactly these in this order, each in a commit of its own.
 
     Args:
         target: with the project, its limits and its ledger.
         database: the target's.
         session: the run's, held by somebody.
         revisions: ids.
+        direction: "up", or "down" to run their downgrades.
         guards: revision -> what must be complete before it.
         run_id: for the ledger, and the name of the agent's connections: "alembook RUN_ID agent".
         on_event: gets every event as it comes: connected, revision_started, statement, blocked, retry,
@@ -153,6 +150,7 @@ def upgrade(
     request = {
         "verb": "upgrade",
         "revisions": list(revisions),
+        "direction": direction,
         "guards": {revision: [asdict(guard) for guard in each] for revision, each in guards.items()},
         "limits": asdict(target.limits),
         "ledger": target.ledger,

@@ -10,7 +10,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.postgres import catalog, identity, tools
 from alembook.postgres import connection as connections
-from alembook.project import description, driver, graph, state
+from alembook.project import driver, state
 from alembook.project import plan as plans
 from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
@@ -48,7 +48,7 @@ class Inspection(Receipt):
                 "database is": self.found.message,
                 "version rows": ", ".join(self.found.rows) or "none",
                 "goes to": f"{self.plan.wanted}: {', '.join(self.plan.goal) or 'base'}",
-                "revisions to apply": len(self.plan.order()),
+                f"revisions to {'take back' if self.plan.direction == 'down' else 'apply'}": len(self.plan.order()),
                 "stages": len(self.plan.stages),
                 "plan": self.plan.hash,
             }
@@ -106,14 +106,15 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
 
     Args:
         book: the opened runbook.
-        to: the revision to go to: head, heads, an id or a unique part of one, label@head, +N.
+        to: the revision to go to: head, heads, an id or a unique part of one, label@head, +N; one behind
+            the database, or base, is a downgrade.
         reviewer: who reads the findings; recorded.
 
     Raises:
         errors.UnknownRevision: the project has no such revision.
         errors.WrongDatabase: env.py leads to another database.
         errors.ProjectFailed: the project could not be loaded.
-        errors.NotAvailableYet: ``to`` lies behind the database (a downgrade), or the plan has a hold.
+        errors.NotAvailableYet: the plan has a hold.
     """
     project = driver.describe(book.target, book.database, book.session, log=book.agent_event)
     with connections.closing(book.connect()) as connection:
@@ -122,7 +123,6 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
         tables = catalog.tables(connection)
         invalid = catalog.invalid_indexes(connection)
     found = state.classify(project.revisions, rows)
-    _refuse_downgrade(project, found, to)
     declared_checks.load(project.script_folder / "checks.toml")
     plan = planning.freeze(book, project, wanted=to, rows=rows, server=server, invalid_indexes=invalid)
     _refuse_hold(plan)
@@ -134,18 +134,6 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
     seen = {"reviewer": reviewer, "findings": reviews.record(review)}
     receipt = book.finish(judged, {"plan_hash": plan.hash, **place, **seen, "plan": plan.to_json()})
     return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables, review=review)
-
-
-def _refuse_downgrade(project: description.Description, found: state.State, to: str) -> None:
-    if not found.may_upgrade:
-        return
-    goal = set(graph.resolve(project.revisions, found.rows, to))
-    if goal and goal <= graph.ancestors(project.revisions, found.rows) - set(found.rows):
-        raise errors.NotAvailableYet(
-            f"{to} lies behind the database, which is at {', '.join(found.rows)}.",
-            why="going back is a downgrade, which this version understands and cannot do yet.",
-            next="Restore the backup of the run that went forward, or downgrade with Alembic itself.",
-        )
 
 
 def _refuse_hold(plan: plans.Plan) -> None:

@@ -29,7 +29,8 @@ def read(book: Book, project: Description, plan: Plan, server: Identity) -> Revi
         errors.ProjectFailed: a file cannot be read, or env.py failed.
         errors.QueryFailed: the catalogue cannot be read.
     """
-    pending = [revision for revision in project.revisions if revision.id in plan.order()]
+    known = {revision.id: revision for revision in project.revisions}
+    pending = [known[identifier] for identifier in plan.order()]
 
     def render(revisions: Sequence[str]) -> Mapping[str, tuple[str, str]]:
         found = driver.render(book.target, book.database, book.session, revisions=revisions, log=book.agent_event)
@@ -46,6 +47,7 @@ def read(book: Book, project: Description, plan: Plan, server: Identity) -> Revi
             version_table=(project.version_table_schema, project.version_table),
             server_version=server.version.split()[0],
             render=render,
+            is_down=plan.direction == "down",
         )
 
 

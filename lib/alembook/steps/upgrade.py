@@ -116,6 +116,7 @@ def _drive(book: Book, todo: Sequence[str], tape: _Tape) -> errors.AlembookError
             book.database,
             book.session,
             revisions=todo,
+            direction=book.plan().direction,
             guards=_guards(book, todo),
             run_id=book.folder.run_id,
             on_event=tape.take,
@@ -217,6 +218,8 @@ def _described(plan: Plan, revision: str) -> dict[str, str]:
 def _guards(book: Book, todo: Sequence[str]) -> dict[str, list[driver.Guard]]:
     """Returns what must be true inside a revision's own transaction: no row of the backfill before it is pending."""
     plan = book.plan()
+    if plan.direction == "down":
+        return {}
     found: dict[str, list[driver.Guard]] = {}
     for each in declaration.load(book.target.folder / plan.script_folder / "backfills"):
         if each.before and each.before in todo:
@@ -235,7 +238,7 @@ def _judge(book: Book, stage: Stage, error: errors.AlembookError | None) -> list
     new = sorted(set(invalid) - set(plan.invalid_indexes))
     return [
         Check(
-            name=f"stage {stage.number} is applied",
+            name=f"stage {stage.number} is {'taken back' if plan.direction == 'down' else 'applied'}",
             outcome=Outcome.FAILED if left or error else Outcome.PASSED,
             expected=f"{len(stage.revisions)} revisions",
             found=f"{len(stage.revisions) - len(left)} revisions; the database is at {', '.join(current) or 'base'}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg2 import sql
 
@@ -79,8 +79,9 @@ def review(
     version_table: tuple[str | None, str],
     server_version: str,
     render: Render,
+    is_down: bool = False,
 ) -> Review:
-    """Returns what is to be said of revisions that were not applied yet.
+    """Returns what is to be said of revisions before they are applied or taken back.
 
     Args:
         pending: in the order they are applied.
@@ -88,12 +89,13 @@ def review(
         version_table: schema and name.
         server_version: "18.4".
         render: writes SQL; gets only revisions whose ``upgrade`` may be called without doing anything.
+        is_down: their downgrades are judged.
 
     Raises:
         errors.ProjectFailed: a file is gone or is no Python.
         errors.QueryFailed: the catalogue cannot be read.
     """
-    sources = {revision.id: _parse(revision) for revision in pending}
+    sources = {revision.id: _parse(revision, is_down=is_down) for revision in pending}
     names = {name for source in sources.values() for op in source.upgrade for name in (op.table, *op.referents)}
     catalogue = Catalogue(connection, names)
     places = _places(pending, sources, catalogue)
@@ -146,9 +148,13 @@ def _schema(operation: Operation) -> str:
     return operation.table.rpartition(".")[0]
 
 
-def _parse(revision: graph.Revision) -> Source:
+def _parse(revision: graph.Revision, *, is_down: bool) -> Source:
+    """Returns what a file says; on the way back its downgrade stands where its upgrade was."""
     try:
-        return Source.parse(revision.file.read_text(encoding="utf-8"))
+        found = Source.parse(revision.file.read_text(encoding="utf-8"))
+        if not is_down:
+            return found
+        return replace(found, upgrade=found.downgrade, downgrade=(), unsafe_to_render="it is taken back")
     except (OSError, UnicodeDecodeError, SyntaxError) as error:
         raise errors.ProjectFailed(
             f"The revision {revision.id} cannot be read.",
