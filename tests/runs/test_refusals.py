@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.runs.conftest import TOML, Workplace
+from tests.runs.conftest import TOML, Workplace, environment
 
 
 def rewrite(place: Workplace, text: str) -> None:
@@ -23,7 +25,7 @@ def rewrite(place: Workplace, text: str) -> None:
         (TOML + "approvals = 'two'\n", "alembook.toml: targets.demo.approvals cannot be used."),
         (TOML + TOML, "alembook.toml is not valid TOML."),
         (TOML + "protected = true\n", "demo is a protected target."),
-        (TOML + "flask_app = 'app:create'\n", "demo sets flask_app, which this version understands and cannot do yet."),
+        (TOML + "approvals = 1\n", "demo sets approvals, which this version understands and cannot do yet."),
         (TOML.replace("demo]", "other]"), "alembook.toml has no target 'demo'."),
         (
             TOML.replace("file:database-url", "env:NOT_SET_ANYWHERE"),
@@ -93,16 +95,34 @@ def test_a_check_that_cannot_be_judged(workplace: Workplace) -> None:
     assert "42703" in done.stderr
 
 
-def test_a_file_that_changed_after_the_plan(workplace: Workplace) -> None:
-    """The upgrade refuses it by name; nothing is applied."""
+def test_what_differs_from_the_plan_is_named(workplace: Workplace) -> None:
+    """env.py, a module it imports, a revision more, a database moved by hand: each is refused; nothing is applied."""
     planned = workplace.alembook("run", "-t", "demo", "--through", "backup")
     assert planned.returncode == 0, planned.stderr
-    env = workplace.folder / "migrations" / "env.py"
-    env.write_text(env.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    done = workplace.alembook("run", "--run", workplace.runs()[-1].name)
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "migrations/env.py: changed" in done.stderr
+    migrations = workplace.folder / "migrations"
+
+    def refused(*said: str) -> None:
+        done = workplace.alembook("run", "--run", workplace.runs()[-1].name)
+        assert done.returncode == 5, done.stdout + done.stderr
+        assert [text for text in said if text not in done.stderr] == [], done.stderr
+
+    for name in ("env.py", "models.py"):
+        before = (migrations / name).read_text(encoding="utf-8")
+        (migrations / name).write_text(before + "\n", encoding="utf-8")
+        refused(f"migrations/{name}: changed")
+        (migrations / name).write_text(before, encoding="utf-8")
+    added = migrations / "versions" / "later.py"
+    added.write_text(
+        "revision = 'aaaaaaaaaaaa'\ndown_revision = 'f922b94e3bae'\n\n\ndef upgrade():\n    pass\n", encoding="utf-8"
+    )
+    refused("revision aaaaaaaaaaaa was added.", "file migrations/versions/later.py was added.")
+    added.unlink()
     assert workplace.ask("SELECT version_num FROM alembic_version") == "fa8b0fa6f407"
+    url = f"url={workplace.database.url()}"
+    command = [sys.executable, "-m", "alembic", "-c", "migrations/alembic.ini", "-x", url, "upgrade", "+1"]
+    subprocess.run(command, cwd=workplace.folder, env=environment(), check=True, capture_output=True)
+    refused("The database was moved by hand: e8446f481c1e is done, and not by this run.")
+    assert workplace.ask("SELECT version_num FROM alembic_version") == "e8446f481c1e"
 
 
 def test_an_archive_that_cannot_be_made(workplace: Workplace) -> None:

@@ -178,8 +178,7 @@ def _target(name: str, table: Table, folder: Path) -> Target:
 
 def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tuple[str, ...]:
     """Returns the keys that ask for a feature this version lacks."""
-    later = [key for key in ("flask_app",) if table.has(key)]
-    later += ["approvals"] if table.number("approvals", 0) else []
+    later = ["approvals"] if table.number("approvals", 0) else []
     later += ["writers"] if table.text("writers", "running") != "running" else []
     later += ["way_back"] if table.text("way_back", "restore") != "restore" else []
     later += [f"rehearsal.{key}" for key in ("scratch", "max_age_days") if rehearsal.has(key)]

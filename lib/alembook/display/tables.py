@@ -138,6 +138,20 @@ def facts(values: Mapping[str, object]) -> Html:
     return Html(f'<table class="alembook-table alembook-facts"><tbody>{rows}</tbody></table>', plain)
 
 
+def folded(sections: Iterable[tuple[str, str]], *, empty: str = "nothing") -> Html:
+    """Returns titled texts, each closed until it is clicked. Plain, they stand below one another."""
+    shown = list(sections)
+    if not shown:
+        return nothing(empty)
+    markup = "".join(
+        f"<details><summary>{html.escape(title)}</summary><pre>{html.escape(text)}</pre></details>"
+        for title, text in shown
+    )
+    return Html(
+        f'<div class="alembook-folded">{markup}</div>', "\n\n".join(f"{title}\n{text}" for title, text in shown)
+    )
+
+
 def banner(outcome: Outcome, text: str) -> Html:
     """Returns a verdict as one coloured line."""
     markup = f'<p class="alembook-banner {_CLASSES[outcome]}"><b>{outcome}</b> {html.escape(text)}</p>'

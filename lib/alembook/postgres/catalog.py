@@ -26,3 +26,9 @@ def invalid_indexes(connection: connections.Connection) -> list[str]:
     """Returns the names of invalid indexes, "schema.index on schema.table", by name."""
     found = connections.rows(connection, statements.load(__package__, "invalid_indexes.sql"))
     return [f"{row['name']} on {row['table']}" for row in found]
+
+
+def has_schema(connection: connections.Connection, name: str) -> bool:
+    """Says whether a schema of exactly this name is there."""
+    query = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %(name)s)"
+    return bool(connections.scalar(connection, query, {"name": name}))

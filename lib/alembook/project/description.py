@@ -26,7 +26,8 @@ class Description:
         mode: who ends transactions: "revision" (Alembic, one each), "external" (env.py), "autocommit" (nobody).
         contexts: how often env.py runs migrations; more than once for several databases or schemas.
         script_folder: of env.py, absolute.
-        files: path relative to the folder of ``alembook.toml`` -> SHA-256, for env.py, configuration and revisions.
+        files: path relative to the folder of ``alembook.toml`` -> SHA-256, for env.py, configuration,
+            revisions, and the project's modules they import.
         versions: python, alembic, sqlalchemy and driver in the project's interpreter.
         reached: database, address, port, user, version, search_path, as the server told the project's connection.
         lock_timeout: read back there.
@@ -56,7 +57,11 @@ def read(event: Mapping[str, Any], target: config.Target, place: location.Locati
     """
     first = event["contexts"][0]
     revisions = graph.order([_revision(entry) for entry in event["revisions"]])
-    documents = [Path(event["env_file"]), *(path for path in (place.ini, place.toml) if path is not None)]
+    documents = [
+        Path(event["env_file"]),
+        *map(Path, event["modules"]),
+        *(path for path in (place.ini, place.toml) if path is not None),
+    ]
     return Description(
         revisions=revisions,
         heads=tuple(event["heads"]),

@@ -18,7 +18,7 @@ from alembook.project import description, faults, handover, ledger, location, st
 from alembook.project.conversation import Conversation, Event
 from alembook.project.description import Description
 
-__all__ = ["Description", "Guard", "describe", "upgrade"]
+__all__ = ["Description", "Guard", "Rendered", "describe", "render", "upgrade"]
 
 OnEvent = Callable[[Event], None]
 
@@ -40,6 +40,17 @@ class Guard:
     name: str
     table: str
     pending: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The SQL of a revision's upgrade.
+
+    ``error`` says why it could not be written to its end; "" when it could.
+    """
+
+    sql: str
+    error: str = ""
 
 
 def describe(target: config.Target, database: Database, session: Session, *, log: OnEvent) -> Description:
@@ -71,23 +82,53 @@ def describe(target: config.Target, database: Database, session: Session, *, log
     return found[0]
 
 
+def render(
+    target: config.Target, database: Database, session: Session, *, revisions: Sequence[str], log: OnEvent
+) -> dict[str, Rendered]:
+    """Returns the SQL that revisions would send, by Alembic's offline mode; nothing is executed.
+
+    Args:
+        target: and the others, as ``describe``, which also raises the same.
+        database: the target's.
+        session: the run's.
+        log: gets every event.
+        revisions: ids of those whose source calls nothing but Alembic and SQLAlchemy: their ``upgrade`` is called.
+    """
+    if not revisions:
+        return {}
+    work = _Work(target, database, session, name=f"alembook {target.name} look", on_event=log)
+    found: dict[str, Rendered] = {}
+    limit_s = target.limits.check_timeout_s
+    request = {"verb": "sql", "revisions": list(revisions)}
+    with work.begun(location.find(target), request, {"default_transaction_read_only": "on"}) as events:
+        for event in events:
+            if event is None and work.seconds() > limit_s:
+                raise work.too_slow(limit_s)
+            if event is not None and event["event"] == "rendered":
+                found[event["revision"]] = Rendered(sql=event["sql"], error=event["error"] or "")
+    work.conclude(is_done=work.has_finished)
+    return found
+
+
 def upgrade(
     target: config.Target,
     database: Database,
     session: Session,
     *,
     revisions: Sequence[str],
+    direction: str = "up",
     guards: Mapping[str, Sequence[Guard]],
     run_id: str,
     on_event: OnEvent,
 ) -> None:
-    """Applies revisions, exactly these in this order, each in a commit of its own.
+    """Applies revisions, or takes them back: exactly these in this order, each in a commit of its own.
 
     Args:
         target: with the project, its limits and its ledger.
         database: the target's.
         session: the run's, held by somebody.
         revisions: ids.
+        direction: "up", or "down" to run their downgrades.
         guards: revision -> what must be complete before it.
         run_id: for the ledger, and the name of the agent's connections: "alembook RUN_ID agent".
         on_event: gets every event as it comes: connected, revision_started, statement, blocked, retry,
@@ -109,6 +150,7 @@ def upgrade(
     request = {
         "verb": "upgrade",
         "revisions": list(revisions),
+        "direction": direction,
         "guards": {revision: [asdict(guard) for guard in each] for revision, each in guards.items()},
         "limits": asdict(target.limits),
         "ledger": target.ledger,
@@ -211,7 +253,7 @@ class _Work:
             self._told.pop("transaction", None)
             self._blockers.clear()
         self.has_finished = self.has_finished or name in {"finished", "described"}
-        if name != "described":
+        if name not in {"described", "rendered"}:
             self._on_event(event)
         return event
 

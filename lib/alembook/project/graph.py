@@ -128,6 +128,27 @@ def pending(revisions: Sequence[Revision], current: Iterable[str], wanted: Itera
     return tuple(revision for revision in order(revisions) if revision.id in missing)
 
 
+def undone(revisions: Sequence[Revision], current: Iterable[str], goal: Collection[str]) -> tuple[Revision, ...]:
+    """Returns what a downgrade from the version rows ``current`` to ``goal`` takes back, in the order it is taken back.
+
+    That is what is applied and stands on a goal; everything for (), the base. Branches beside it stay.
+    """
+    applied = ancestors(revisions, current)
+    above = [
+        revision
+        for revision in order(revisions)
+        if revision.id in applied and (not goal or set(goal) & ancestors(revisions, revision.parents))
+    ]
+    return tuple(reversed(above))
+
+
+def is_behind(revisions: Sequence[Revision], current: Sequence[str], goal: Collection[str]) -> bool:
+    """Says whether going to ``goal`` means going back: each of it is applied and has something applied above it."""
+    if not goal:
+        return bool(current)
+    return set(goal) <= ancestors(revisions, current) - set(current)
+
+
 def resolve(revisions: Sequence[Revision], current: Sequence[str], wanted: str) -> tuple[str, ...]:
     """Returns the exact ids that a person's words mean.
 

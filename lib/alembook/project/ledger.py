@@ -8,6 +8,7 @@ from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
 
+_APPLIED = "SELECT revision FROM {table} WHERE run_id = %(run_id)s"
 _NO_RIGHT = "SQLSTATE 42501"
 
 
@@ -38,3 +39,20 @@ def prepare(connection: connections.Connection, schema: str) -> None:
                 "target: nothing is kept in the database then."
             ),
         ) from error
+
+
+def applied(connection: connections.Connection, schema: str | None, run_id: str) -> set[str]:
+    """Returns the revisions a run committed, by the ledger; none where there is no ledger.
+
+    Args:
+        connection: to the target.
+        schema: name of the schema; None = the target keeps nothing.
+        run_id: the run.
+    """
+    if not schema:
+        return set()
+    table = sql.Identifier(schema, "applied")
+    if connections.scalar(connection, "SELECT to_regclass(%(name)s)", {"name": table.as_string(connection)}) is None:
+        return set()
+    rows = connections.rows(connection, sql.SQL(_APPLIED).format(table=table), {"run_id": run_id})
+    return {row["revision"] for row in rows}

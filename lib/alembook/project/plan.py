@@ -68,6 +68,8 @@ class Plan:
         commit: of git, or "unknown".
         is_dirty: whether files differ from that commit; None = unknown.
         invalid_indexes: there already, before anything was done.
+        direction: "up", or "down": the revisions are taken back, the last one first.
+        points: for "down", the version rows after each of them.
     """
 
     run_id: str
@@ -89,6 +91,8 @@ class Plan:
     commit: str
     is_dirty: bool | None
     invalid_indexes: tuple[str, ...]
+    direction: str = "up"
+    points: tuple[tuple[str, ...], ...] = ()
 
     @property
     def hash(self) -> str:
@@ -155,6 +159,7 @@ class Plan:
                 **{name: _frozen(value[name]) for name in names},
                 "revisions": tuple(_typed(Entry, entry) for entry in value["revisions"]),
                 "stages": tuple(_typed(Stage, entry) for entry in value["stages"]),
+                "points": tuple(map(tuple, value["points"])),
             }
         )
         if plan.hash != value["hash"]:
@@ -219,16 +224,32 @@ def freeze(
 def _path(
     target: config.Target, found: Description, wanted: str, start: tuple[str, ...], boundaries: Sequence[Boundary]
 ) -> dict[str, Any]:
-    """Returns the fields of a plan that say what is applied, from where to where."""
+    """Returns the fields of a plan that say what is applied or taken back, from where to where."""
     goal = graph.resolve(found.revisions, start, wanted)
-    pending = graph.pending(found.revisions, start, goal)
+    is_down = graph.is_behind(found.revisions, start, goal)
+    pending = (graph.undone if is_down else graph.pending)(found.revisions, start, goal)
     applied = graph.ancestors(found.revisions, start)
+    ids = [revision.id for revision in pending]
     return {
         "start": start,
         "goal": goal,
         "revisions": tuple(_entry(revision, target.folder) for revision in pending),
-        "stages": stages([revision.id for revision in pending], boundaries, applied=applied),
+        "stages": stages(ids, [] if is_down else boundaries, applied=applied),
+        "direction": "down" if is_down else "up",
+        "points": _points(found.revisions, applied, pending) if is_down else (),
     }
+
+
+def _points(
+    revisions: Sequence[graph.Revision], applied: Collection[str], pending: Sequence[graph.Revision]
+) -> tuple[tuple[str, ...], ...]:
+    """Returns the version rows after each revision that is taken back, sorted as ``state.read`` gives them."""
+    left = set(applied)
+    found = []
+    for revision in pending:
+        left.remove(revision.id)
+        found.append(tuple(sorted(graph.tips(revisions, left))))
+    return tuple(found)
 
 
 def _of_the_project(target: config.Target, found: Description) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from bs4 import BeautifulSoup, Tag
 from alembook.verdict import Outcome
 
 _TAGS = frozenset(
-    "a abbr b blockquote br caption code col colgroup dd div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd "
-    "li mark ol p pre s samp small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
+    "a abbr b blockquote br caption code col colgroup dd details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i "
+    "img kbd li mark ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead "
+    "tr u ul var".split()
 )
 #: What goes with all it holds; any other unknown element only loses its tags.
 _DROPPED = [

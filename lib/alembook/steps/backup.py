@@ -118,7 +118,7 @@ def _tool(book: Book, name: str, version_num: int) -> tools.Tool:
 
 
 def _judge(tables: pd.DataFrame, entries: Sequence[tools.Entry], hashes: dict[str, str]) -> list[Check]:
-    """Judges a dump by what was read back from its folder."""
+    """Judges a dump by what was read back from its folder. That of an empty database has no entry, and one file."""
     dumped = {f"{entry.schema}.{entry.name}" for entry in entries if entry.kind == "TABLE DATA"}
     counted = {f"{schema}.{table}" for schema, table in zip(tables["schema"], tables["table"], strict=True)}
     missing = sorted(counted - dumped)
@@ -126,7 +126,7 @@ def _judge(tables: pd.DataFrame, entries: Sequence[tools.Entry], hashes: dict[st
         Check(
             name="the dump's table of contents was read back",
             outcome=Outcome.PASSED if entries or not counted else Outcome.FAILED,
-            expected="entries" if counted else "none: the database has no table",
+            expected="entries" if counted else "none: no table was counted",
             found=f"{len(entries):,} entries",
             next="" if entries or not counted else "Make the backup again; look at the disk it is on.",
         ),

@@ -11,6 +11,7 @@ from alembook import errors
 from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
+from alembook.project.findings.source import Source
 from alembook.snapshots import checks, measurement
 from alembook.steps.runbook import Book
 
@@ -20,11 +21,15 @@ _TABLE = "before"
 def declared(book: Book) -> checks.Declared:
     """Returns the declared checks: ``checks.toml`` beside the versions, and those of the plan's backfills.
 
+    None on the way back: they say what must be true after going forward.
+
     Raises:
         errors.ConfigurationError: the file or a backfill declares something that cannot be used.
     """
     plan = book.plan()
     folder = book.target.folder / plan.script_folder
+    if plan.direction == "down":
+        return checks.load(folder / "no checks on the way back")
     found = checks.load(folder / "checks.toml")
     used = {name for stage in plan.stages for name in stage.backfills}
     for each in declaration.load(folder / "backfills"):
@@ -126,6 +131,16 @@ def _key_path(book: Book) -> Path:
 def applied(book: Book) -> list[str]:
     """Returns every revision the plan applies, in order."""
     return [revision for stage in book.plan().stages for revision in stage.revisions]
+
+
+def dropped(book: Book) -> list[str]:
+    """Returns the tables that the plan takes back, by the source of its downgrades; none on the way forward."""
+    plan = book.plan()
+    if plan.direction != "down":
+        return []
+    texts = [(book.target.folder / entry.file).read_text(encoding="utf-8") for entry in plan.revisions]
+    operations = [operation for text in texts for operation in Source.parse(text).downgrade]
+    return [operation.table for operation in operations if operation.kind == "drop_table"]
 
 
 def limit_s(book: Book) -> int:

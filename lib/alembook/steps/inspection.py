@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
-import psycopg2
 
-from alembook import __version__, display, errors
-from alembook.archive.events import now
-from alembook.backfills import declaration
-from alembook.config import shipped
+from alembook import display, errors
 from alembook.postgres import catalog, identity, tools
 from alembook.postgres import connection as connections
-from alembook.project import description, driver, graph, state
+from alembook.project import driver, state
 from alembook.project import plan as plans
+from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
+from alembook.steps import planning
+from alembook.steps import review as reviews
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
@@ -36,12 +32,14 @@ class Inspection(Receipt):
         found: what the version rows mean.
         server: where.
         tables: one row per table, as ``catalog.tables``.
+        review: source, SQL and findings of what is pending.
     """
 
     plan: plans.Plan
     found: state.State
     server: identity.Identity
     tables: pd.DataFrame
+    review: Review
 
     def state(self) -> display.Html:
         """Returns where the database is and where it would go."""
@@ -50,7 +48,7 @@ class Inspection(Receipt):
                 "database is": self.found.message,
                 "version rows": ", ".join(self.found.rows) or "none",
                 "goes to": f"{self.plan.wanted}: {', '.join(self.plan.goal) or 'base'}",
-                "revisions to apply": len(self.plan.order()),
+                f"revisions to {'take back' if self.plan.direction == 'down' else 'apply'}": len(self.plan.order()),
                 "stages": len(self.plan.stages),
                 "plan": self.plan.hash,
             }
@@ -90,23 +88,33 @@ class Inspection(Receipt):
         ]
         return display.table(pd.DataFrame(rows), empty="there is nothing to do")
 
+    def findings(self) -> display.Html:
+        """Returns what a reviewer should know of the pending revisions, must first."""
+        return reviews.table(self.review)
+
+    def texts(self) -> display.Html:
+        """Returns source and SQL of every pending revision, folded."""
+        return reviews.texts(self.review)
+
     def sizes(self) -> display.Plot | display.Html:
         """Returns the largest tables as a plot."""
         return display.sizes(self.tables.rename(columns={"estimated_rows": "rows"}))
 
 
-def inspect(book: Book, *, to: str) -> Inspection:
+def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
     """Looks at database and project, freezes the plan, and returns the receipt.
 
     Args:
         book: the opened runbook.
-        to: the revision to go to: head, heads, an id or a unique part of one, label@head, +N.
+        to: the revision to go to: head, heads, an id or a unique part of one, label@head, +N; one behind
+            the database, or base, is a downgrade.
+        reviewer: who reads the findings; recorded.
 
     Raises:
         errors.UnknownRevision: the project has no such revision.
         errors.WrongDatabase: env.py leads to another database.
         errors.ProjectFailed: the project could not be loaded.
-        errors.NotAvailableYet: ``to`` lies behind the database (a downgrade), or the plan has a hold.
+        errors.NotAvailableYet: the plan has a hold.
     """
     project = driver.describe(book.target, book.database, book.session, log=book.agent_event)
     with connections.closing(book.connect()) as connection:
@@ -115,49 +123,20 @@ def inspect(book: Book, *, to: str) -> Inspection:
         tables = catalog.tables(connection)
         invalid = catalog.invalid_indexes(connection)
     found = state.classify(project.revisions, rows)
-    _refuse_downgrade(project, found, to)
-    folder = project.script_folder
-    _refuse_unknown_revisions(declared_checks.load(folder / "checks.toml"), project)
-    plan = plans.freeze(
-        book.target,
-        project,
-        run_id=book.folder.run_id,
-        made_at=now(),
-        wanted=to,
-        rows=rows,
-        boundaries=[
-            plans.Boundary(name=b.name, after=b.after, before=b.before, hold=b.hold)
-            for b in declaration.load(folder / "backfills")
-        ],
-        documents=_documents(book, folder),
-        server=server.fixed(),
-        policy=_policy(book),
-        versions=_versions(),
-        invalid_indexes=invalid,
-    )
+    _refuse_unknown_revisions(declared_checks.load(project.script_folder / "checks.toml"), project)
+    plan = planning.freeze(book, project, wanted=to, rows=rows, server=server, invalid_indexes=invalid)
     _refuse_hold(plan)
+    review = reviews.read(book, project, plan, server)
     judged = [*_judge(server, found, plan), *_judge_tools(book, server)]
+    judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
     book.folder.write_table("sizes", tables)
-    receipt = book.finish(
-        judged,
-        {"plan_hash": plan.hash, "to": to, "state": found.kind.value, "message": found.message, "plan": plan.to_json()},
-    )
-    return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables)
+    place = {"to": to, "state": found.kind.value, "message": found.message}
+    seen = {"reviewer": reviewer, "findings": reviews.record(review)}
+    receipt = book.finish(judged, {"plan_hash": plan.hash, **place, **seen, "plan": plan.to_json()})
+    return Inspection.of(receipt, plan=plan, found=found, server=server, tables=tables, review=review)
 
 
-def _refuse_downgrade(project: description.Description, found: state.State, to: str) -> None:
-    if not found.may_upgrade:
-        return
-    goal = set(graph.resolve(project.revisions, found.rows, to))
-    if found.rows and goal <= graph.ancestors(project.revisions, found.rows) - set(found.rows):
-        raise errors.NotAvailableYet(
-            f"{to} lies behind the database, which is at {', '.join(found.rows)}.",
-            why="going back is a downgrade, which this version understands and cannot do yet.",
-            next="Restore the backup of the run that went forward, or downgrade with Alembic itself.",
-        )
-
-
-def _refuse_unknown_revisions(rules: declared_checks.Declared, project: description.Description) -> None:
+def _refuse_unknown_revisions(rules: declared_checks.Declared, project: driver.Description) -> None:
     """Refuses a check that waits for a revision which never comes: it would never be judged."""
     known = {"", *(revision.id for revision in project.revisions)}
     unknown = [rule for rule in rules.all() if rule.from_revision not in known]
@@ -177,30 +156,6 @@ def _refuse_hold(plan: plans.Plan) -> None:
             why="a backfill declares it, and this version cannot wait at a hold yet.",
             next="Go to the revision before the hold with --to, deploy, then go on to head.",
         )
-
-
-def _documents(book: Book, folder: Path) -> list[Path]:
-    """Returns what the plan stands on besides the project's own files: backfills, checks, runbooks."""
-    books = sorted(shipped.runbooks(book.target.folder).glob("[0-9][0-9]_*.ipynb"))
-    found = [*sorted((folder / "backfills").glob("*.py")), folder / "checks.toml", *books]
-    return [path for path in found if path.is_file()]
-
-
-def _versions() -> dict[str, str]:
-    return {"alembook": __version__, "python": platform.python_version(), "libpq": str(psycopg2.__libpq_version__)}
-
-
-def _policy(book: Book) -> dict[str, Any]:
-    target = book.target
-    return {
-        "writers": target.writers,
-        "ledger": target.ledger,
-        "way_back": target.way_back,
-        "limits": asdict(target.limits),
-        "verify": asdict(target.verify),
-        "backfill": asdict(target.backfill),
-        "backup_jobs": target.backup.jobs,
-    }
 
 
 def _judge(server: identity.Identity, found: state.State, plan: plans.Plan) -> Sequence[Check]:

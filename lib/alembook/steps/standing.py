@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from alembook import config, errors
 from alembook.archive.manifest import sha256
@@ -19,20 +19,58 @@ def position(plan: Plan, current: Collection[str]) -> int:
     Raises:
         errors.PlanChanged: the rows belong to no point of the plan: somebody else moved the database.
     """
-    heads = set(plan.start)
-    if heads == set(current):
-        return 0
-    for count, revision in enumerate(plan.order(), start=1):
-        entry = plan.revision(revision)
-        heads = (heads - {*entry.down, *entry.depends_on}) | {revision}
+    for count, heads in enumerate(_points(plan)):
         if heads == set(current):
             return count
-    raise errors.PlanChanged(
+    raise _elsewhere(plan, current)
+
+
+def _points(plan: Plan) -> Iterator[set[str]]:
+    """Yields the version rows before the plan and after each of its revisions."""
+    heads = set(plan.start)
+    yield heads
+    if plan.direction == "down":
+        yield from map(set, plan.points)
+        return
+    for revision in plan.order():
+        entry = plan.revision(revision)
+        heads = (heads - {*entry.down, *entry.depends_on}) | {revision}
+        yield heads
+
+
+def end(plan: Plan) -> set[str]:
+    """Returns the version rows when the plan is done."""
+    return list(_points(plan))[-1]
+
+
+def _elsewhere(plan: Plan, current: Collection[str]) -> errors.PlanChanged:
+    return errors.PlanChanged(
         f"The database is at {', '.join(sorted(current)) or 'base'}, which is no point of the plan.",
         why=f"the plan leads from {', '.join(plan.start) or 'base'} through {', '.join(plan.order()) or 'nothing'}.",
         next="Somebody else moved the database. Find out who; then begin a new run, which plans anew.",
         state="unchanged: nothing was applied.",
     )
+
+
+def require_own(plan: Plan, current: Collection[str], begun: Collection[str]) -> None:
+    """Does nothing when every revision of the plan that is applied was begun by this run.
+
+    Args:
+        plan: the frozen plan.
+        current: rows of the version table.
+        begun: ids this run began, by its events and by the ledger.
+
+    Raises:
+        errors.PlanChanged: names what somebody else applied.
+    """
+    others = [revision for revision in plan.order()[: position(plan, current)] if revision not in begun]
+    if others:
+        raise errors.PlanChanged(
+            f"The database was moved by hand: {', '.join(others)} is done, and not by this run.",
+            why=f"the plan begins at {', '.join(plan.start) or 'base'}; this run's events and ledger do not have it.",
+            next="Find out who did it; then begin a new run, which plans anew.",
+            state="unchanged: nothing was applied.",
+        )
 
 
 def left_of_stage(plan: Plan, stage: Stage, current: Collection[str]) -> list[str]:
@@ -64,7 +102,8 @@ def sentence(plan: Plan, current: Collection[str]) -> str:
     if not order:
         return f"nothing was to be applied; {place}."
     after = f"; next is {order[done]}" if done < len(order) else ""
-    return f"{done} of {len(order)} revisions of the plan are applied; {place}{after}."
+    deed = "taken back" if plan.direction == "down" else "applied"
+    return f"{done} of {len(order)} revisions of the plan are {deed}; {place}{after}."
 
 
 def changed(target: config.Target, plan: Plan) -> list[str]:

@@ -13,11 +13,11 @@ from alembook import display, errors
 from alembook.backfills import declaration
 from alembook.postgres import catalog
 from alembook.postgres import connection as connections
-from alembook.project import driver, state
+from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import before, standing
+from alembook.steps import before, planning, standing
 from alembook.steps.receipt import Receipt
-from alembook.steps.runbook import Book
+from alembook.steps.runbook import Book, notebook_stem
 from alembook.verdict import Check, Grade, Outcome
 
 _SPANS = ["label", "start_s", "seconds", "outcome"]
@@ -89,6 +89,7 @@ def apply(book: Book) -> Upgrade:
     plan = book.plan()
     stage = plan.stage(book.stage)
     todo = _todo(book, plan, stage)
+    planning.require_same(book, plan)
     before.take(book)
     tape = _Tape(book=book)
     error = _drive(book, todo, tape) if todo else None
@@ -115,6 +116,7 @@ def _drive(book: Book, todo: Sequence[str], tape: _Tape) -> errors.AlembookError
             book.database,
             book.session,
             revisions=todo,
+            direction=book.plan().direction,
             guards=_guards(book, todo),
             run_id=book.folder.run_id,
             on_event=tape.take,
@@ -195,8 +197,17 @@ def _todo(book: Book, plan: Plan, stage: Stage) -> list[str]:
     """Returns what is left of a stage, after holding files and database against the plan."""
     standing.require_unchanged(book.target, plan)
     with connections.closing(book.connect()) as connection:
-        current = state.read(connection, plan.version_table, plan.version_table_schema)
-    return standing.left_of_stage(plan, stage, current or ())
+        current = state.read(connection, plan.version_table, plan.version_table_schema) or ()
+        begun = {*_begun(book, plan), *ledger.applied(connection, book.target.ledger, book.folder.run_id)}
+    standing.require_own(plan, current, begun)
+    return standing.left_of_stage(plan, stage, current)
+
+
+def _begun(book: Book, plan: Plan) -> set[str]:
+    """Returns the revisions this run began, by the events of its agents."""
+    writers = [f"{notebook_stem('upgrade', stage.number)}.agent" for stage in plan.stages]
+    events = [event for writer in writers for event in book.folder.events_of(writer)]
+    return {event["revision"] for event in events if event["event"] == "revision_started"}
 
 
 def _described(plan: Plan, revision: str) -> dict[str, str]:
@@ -207,6 +218,8 @@ def _described(plan: Plan, revision: str) -> dict[str, str]:
 def _guards(book: Book, todo: Sequence[str]) -> dict[str, list[driver.Guard]]:
     """Returns what must be true inside a revision's own transaction: no row of the backfill before it is pending."""
     plan = book.plan()
+    if plan.direction == "down":
+        return {}
     found: dict[str, list[driver.Guard]] = {}
     for each in declaration.load(book.target.folder / plan.script_folder / "backfills"):
         if each.before and each.before in todo:
@@ -225,7 +238,7 @@ def _judge(book: Book, stage: Stage, error: errors.AlembookError | None) -> list
     new = sorted(set(invalid) - set(plan.invalid_indexes))
     return [
         Check(
-            name=f"stage {stage.number} is applied",
+            name=f"stage {stage.number} is {'taken back' if plan.direction == 'down' else 'applied'}",
             outcome=Outcome.FAILED if left or error else Outcome.PASSED,
             expected=f"{len(stage.revisions)} revisions",
             found=f"{len(stage.revisions) - len(left)} revisions; the database is at {', '.join(current) or 'base'}",

@@ -9,6 +9,7 @@ import pandas as pd
 from alembook import display
 from alembook.postgres import connection as connections
 from alembook.project import state
+from alembook.project.plan import Plan
 from alembook.snapshots import checks, comparison, measurement
 from alembook.steps import before, standing
 from alembook.steps.receipt import Receipt
@@ -62,6 +63,12 @@ def preview(book: Book) -> display.Html:
     return display.table(pd.DataFrame(rows), empty="no declared check: every table must keep its number of rows")
 
 
+def _version_rows(plan: Plan) -> dict[str, int]:
+    """Returns how many rows the version table must have: one for each head, none at base."""
+    schema = f"{plan.version_table_schema}." if plan.version_table_schema else ""
+    return {f"{schema}{plan.version_table}": len(standing.end(plan))}
+
+
 def verify(book: Book) -> Verification:
     """Counts, compares, judges; returns the receipt. Reads only.
 
@@ -82,7 +89,8 @@ def verify(book: Book) -> Verification:
     frame = comparison.compare(
         earlier,
         now.tables,
-        expected=values.expected(),
+        expected={**values.expected(), **_version_rows(book.plan())},
+        dropped=before.dropped(book),
         unknown=values.unknown(),
         grades=values.grades(),
         left_out=now.left_out,

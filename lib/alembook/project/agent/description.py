@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import sys
 from typing import Any, Dict, List, Sequence, Tuple
 
 from alembic.script import Script
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Engine
 from .context import facts
 from .door import Door, raw
 from .environment import Environment, tuple_of
-from .failure import Caught, Failure, describe, sqlstate
+from .failure import Caught, Failure, describe, is_foreign, sqlstate
 from .wire import Wire
 
 READ_ONLY = "25006"
@@ -46,9 +47,7 @@ class Look:
             Failure: env.py could not be run to its end, or never reached its revisions.
         """
         revisions = [_revision(environment, script) for script in environment.revisions()]
-        self._run_env(environment)
-        if not self._contexts:
-            raise Failure("unfinished", "env.py ended without running migrations.")
+        self.visit(environment)
         self._wire.send(
             "described",
             revisions=revisions,
@@ -60,7 +59,18 @@ class Look:
             versions=self._contexts[0]["versions"],
             contexts=self._contexts,
             left_out=self._skipped,
+            modules=_modules(),
         )
+
+    def visit(self, environment: Environment) -> None:
+        """Runs env.py, which changes nothing.
+
+        Raises:
+            Failure: it never reached its revisions.
+        """
+        self._run_env(environment)
+        if not self._contexts:
+            raise Failure("unfinished", "env.py ended without running migrations.")
 
     def _run_env(self, environment: Environment) -> None:
         """Runs env.py; again without the statement, each time it would write something before its revisions.
@@ -99,6 +109,13 @@ class Look:
             raise Failure("session_lost", "The session that holds the run's locks is gone.")
         self._contexts.append(dict(facts(context, self._door), rows=list(heads)))
         return ()
+
+
+def _modules() -> List[str]:
+    """Returns the files of every module of the project that its env.py and its revisions imported."""
+    found = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    paths = {os.path.abspath(path) for path in found if path}
+    return sorted(path for path in paths if not is_foreign(path) and os.path.isfile(path))
 
 
 def _revision(environment: Environment, script: Script) -> Dict[str, Any]:

@@ -147,13 +147,13 @@ def where(error: BaseException) -> List[str]:
     places = [
         "{}:{} in {}".format(frame.filename, frame.lineno, frame.name)
         for frame in traceback.extract_tb(error.__traceback__)
-        if not _is_foreign(frame.filename)
+        if not is_foreign(frame.filename)
     ]
     if isinstance(error, SyntaxError):
         places.append("{}:{}".format(error.filename, error.lineno))
     return places[-5:]
 
 
-def _is_foreign(path: str) -> bool:
+def is_foreign(path: str) -> bool:
     """Says whether a frame lies in Python, in a library or in the agent, not in the project."""
-    return path.startswith(_FOREIGN) or "site-packages" in path.split(os.sep)
+    return path.startswith(_FOREIGN) or bool({"site-packages", "dist-packages"} & set(path.split(os.sep)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Set
 
 from .environment import Environment
 from .failure import Failure
@@ -25,19 +25,23 @@ class Progress:
         self.started = time.perf_counter()
         self.transaction: Optional[str] = None
         self.sha256 = ""
+        self.down: Sequence[str] = ()
 
     def seconds(self) -> float:
         """Returns the seconds since it began."""
         return round(time.perf_counter() - self.started, 6)
 
 
-def require_applicable(environment: Environment, applied: Any, revisions: Sequence[str]) -> None:
+def require_applicable(environment: Environment, applied: Any, revisions: Sequence[str], *, is_down: bool) -> None:
     """Refuses a list that is not exactly what comes next.
 
     Raises:
         Failure: "not_applicable".
     """
     there = set(applied)
+    if is_down:
+        _require_removable(environment, there, revisions)
+        return
     for revision in revisions:
         missing = [parent for parent in environment.parents(revision) if parent not in there]
         if revision in there:
@@ -46,6 +50,18 @@ def require_applicable(environment: Environment, applied: Any, revisions: Sequen
             message = "{} needs {}, which is not applied.".format(revision, ", ".join(missing))
             raise Failure("not_applicable", message, revision=revision)
         there.add(revision)
+
+
+def _require_removable(environment: Environment, there: Set[str], revisions: Sequence[str]) -> None:
+    """Refuses to take back what is not applied, or what another applied revision stands on."""
+    for revision in revisions:
+        above = [other for other in there if revision in environment.parents(other)]
+        if revision not in there:
+            raise Failure("not_applicable", "{} is not applied.".format(revision), revision=revision)
+        if above:
+            message = "{} is needed by {}, which is applied.".format(revision, ", ".join(sorted(above)))
+            raise Failure("not_applicable", message, revision=revision)
+        there.remove(revision)
 
 
 def require_transactional(environment: Environment, revisions: Sequence[str]) -> None:

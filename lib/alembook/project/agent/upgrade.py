@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from .context import facts, mode
 from .door import Door, literal, raw, rows
-from .environment import Environment, file_hash
+from .environment import Environment, file_hash, tuple_of
 from .failure import Caught, Failure, sqlstate
 from .progress import Progress, require_applicable, require_transactional
 from .tape import Tape
@@ -26,11 +26,12 @@ _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _ENDING_S = 5.0
 LEDGER = """INSERT INTO {schema}.applied (run_id, revision, down_revision, direction, applied_at, seconds, sha256)
-VALUES (:run_id, :revision, :down_revision, 'up', clock_timestamp(), CAST(:seconds AS double precision), :sha256)"""
+VALUES (:run_id, :revision, :down_revision, :direction, clock_timestamp(), CAST(:seconds AS double precision),
+ :sha256)"""
 
 
 class Upgrade:
-    """Applies a list of revisions.
+    """Applies a list of revisions, or takes them back.
 
     One execution of env.py does for all of them, wherever env.py leaves transactions to Alembic. Where env.py opens its
     own, each revision gets an execution of its own, or nothing would be kept when a later one fails.
@@ -39,7 +40,7 @@ class Upgrade:
         wire: where events go.
         door: already installed.
         tape: already installed.
-        request: "revisions", "guards", "limits", "ledger", "run_id".
+        request: "revisions", "direction" ("up" or "down"), "guards", "limits", "ledger", "run_id".
     """
 
     def __init__(self, wire: Wire, door: Door, tape: Tape, request: Mapping[str, Any]) -> None:
@@ -53,6 +54,7 @@ class Upgrade:
         self._error: Optional[BaseException] = None
         self._runs = 0
         self._is_connected = False
+        self._is_down = request["direction"] == "down"
 
     def run(self, environment: Environment) -> None:
         """Applies everything.
@@ -104,7 +106,7 @@ class Upgrade:
         applied = environment.closure(heads)
         self._confirm(applied)
         self._settle(raw(context.connection))
-        require_applicable(environment, applied, self._remaining)
+        require_applicable(environment, applied, self._remaining, is_down=self._is_down)
         found = mode(context)
         if found == "autocommit":
             raise Failure("no_transactions", "The project's connection commits every statement by itself.")
@@ -122,7 +124,7 @@ class Upgrade:
         done, self._returned = self._returned, None
         if done is None:
             return
-        if done.revision not in applied:
+        if (done.revision in applied) == self._is_down:
             raise Failure("rolled_back", "env.py rolled the revision back after it had run.", revision=done.revision)
         self._committed(done)
 
@@ -154,7 +156,9 @@ class Upgrade:
     def _step(self, environment: Environment, context: Any, progress: Progress) -> MigrationStep:
         script: Any = environment.script.get_revision(progress.revision)
         progress.sha256 = file_hash(script.path)
-        step = MigrationStep.upgrade_from_script(environment.script.revision_map, script)
+        progress.down = tuple_of(script.down_revision)
+        make = MigrationStep.downgrade_from_script if self._is_down else MigrationStep.upgrade_from_script
+        step = make(environment.script.revision_map, script)
         step.migration_fn = self._inside(step.migration_fn, context, progress)
         return step
 
@@ -197,7 +201,8 @@ class Upgrade:
             values = {
                 "run_id": self._request["run_id"],
                 "revision": progress.revision,
-                "down_revision": ", ".join(named["step"].down_revision_ids),
+                "down_revision": ", ".join(progress.down),
+                "direction": self._request["direction"],
                 "seconds": progress.seconds(),
                 "sha256": progress.sha256,
             }

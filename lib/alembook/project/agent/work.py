@@ -11,6 +11,7 @@ from .description import Look
 from .door import Door
 from .environment import opened
 from .failure import Caught, describe
+from .rendering import render
 from .tape import Tape
 from .upgrade import Upgrade
 from .wire import DONE, FAILED, Wire
@@ -36,11 +37,14 @@ def main(control: int, events: int) -> None:
 def _work(wire: Wire, request: Mapping[str, Any]) -> None:
     door = Door(wire, request["session"], request["settings"])
     door.install()
-    if request["verb"] == "describe":
+    if request["verb"] in {"describe", "sql"}:
         look = Look(wire, door)
         look.install()
         with opened(request["project"]) as environment:
-            look.run(environment)
+            if request["verb"] == "sql":
+                render(wire, look, environment, request["revisions"])
+            else:
+                look.run(environment)
         return
     tape = Tape(wire, request["limits"])
     tape.install()
