@@ -149,6 +149,18 @@ def is_behind(revisions: Sequence[Revision], current: Sequence[str], goal: Colle
     return set(goal) <= ancestors(revisions, current) - set(current)
 
 
+def points(
+    revisions: Sequence[Revision], applied: Collection[str], undone: Sequence[Revision]
+) -> tuple[tuple[str, ...], ...]:
+    """Returns the version rows after each revision that is taken back, sorted as ``state.read`` gives them."""
+    left = set(applied)
+    found = []
+    for revision in undone:
+        left.remove(revision.id)
+        found.append(tuple(sorted(tips(revisions, left))))
+    return tuple(found)
+
+
 def resolve(revisions: Sequence[Revision], current: Sequence[str], wanted: str) -> tuple[str, ...]:
     """Returns the exact ids that a person's words mean.
 

@@ -236,20 +236,8 @@ def _path(
         "revisions": tuple(_entry(revision, target.folder) for revision in pending),
         "stages": stages(ids, [] if is_down else boundaries, applied=applied),
         "direction": "down" if is_down else "up",
-        "points": _points(found.revisions, applied, pending) if is_down else (),
+        "points": graph.points(found.revisions, applied, pending) if is_down else (),
     }
-
-
-def _points(
-    revisions: Sequence[graph.Revision], applied: Collection[str], pending: Sequence[graph.Revision]
-) -> tuple[tuple[str, ...], ...]:
-    """Returns the version rows after each revision that is taken back, sorted as ``state.read`` gives them."""
-    left = set(applied)
-    found = []
-    for revision in pending:
-        left.remove(revision.id)
-        found.append(tuple(sorted(graph.tips(revisions, left))))
-    return tuple(found)
 
 
 def _of_the_project(target: config.Target, found: Description) -> dict[str, Any]:
