@@ -262,7 +262,8 @@ def test_a_revision_not_next_is_refused(generic: Project) -> None:
 
 def test_a_lost_session_stops_before_the_next_revision(generic: Project, connection18: Connection) -> None:
     """When nobody holds the locks any more, the revision in progress is the last one."""
-    killer = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'alembook test session' AND datname = current_database()"
+    own = "application_name = 'alembook test session' AND datname = current_database()"
+    killer = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}"
     generic.revision("4d0000000004", "3c0000000003", f'op.execute("""{killer}"""); op.execute("SELECT pg_sleep(0.3)")')
     generic.revision("5e0000000005", "4d0000000004", 'op.create_table("late", sa.Column("id", sa.Integer))')
     with pytest.raises(errors.SessionLost) as caught:
