@@ -32,7 +32,7 @@ def rewrite(place: Workplace, text: str) -> None:
             "The environment variable NOT_SET_ANYWHERE is not set.",
         ),
         (
-            TOML.replace("file:database-url", "postgresql://u:secret@h/d"),
+            TOML.replace("file:database-url", "postgresql://u:hunter22@h/d"),
             "alembook.toml: targets.demo.database carries a password.",
         ),
     ],
@@ -43,7 +43,7 @@ def test_a_configuration_that_cannot_be_used(workplace: Workplace, text: str, sa
     done = workplace.alembook("run", "-t", "demo")
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.startswith(said)
-    assert "secret" not in done.stderr
+    assert "hunter22" not in done.stderr
     assert not workplace.runs()
 
 
