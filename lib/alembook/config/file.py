@@ -232,6 +232,7 @@ def _verify(table: Table) -> Verify:
         scope=table.text("scope", "touched", choices=("touched", "all")) or "touched",
         include=table.texts("include", ("*",)),
         exclude=table.texts("exclude"),
+        workers=table.number("workers", 2, at_least=1),
         show_keys=table.flag("show_keys", default=False),
     )
 

@@ -76,6 +76,7 @@ class Verify:
     scope: str = "touched"
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
+    workers: int = 2
     show_keys: bool = False
 
 

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
 
 from alembook import errors
 from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
-from alembook.snapshots import checks, measurement
+from alembook.snapshots import checks, evidence, measurement
 from alembook.steps.runbook import Book
 
 _TABLE = "before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What was measured before the change, read back from the record.
+
+    Attributes:
+        tables: as ``measurement.Measurement.tables``.
+        columns: as ``measurement.Measurement.columns``, keyed.
+        sequences: as ``measurement.Measurement.sequences``.
+        unread: "schema.table" -> why it has no checksums.
+        values: what the declared checks need.
+    """
+
+    tables: pd.DataFrame
+    columns: pd.DataFrame
+    sequences: pd.DataFrame
+    unread: Mapping[str, str]
+    values: checks.BeforeValues
 
 
 def declared(book: Book) -> checks.Declared:
@@ -33,14 +55,20 @@ def declared(book: Book) -> checks.Declared:
     return found
 
 
-def measure(book: Book, connection: connections.Connection) -> measurement.Measurement:
-    """Counts every table in the scope of the target's policy, inside the transaction the caller opened."""
+def measure(
+    book: Book, connection: connections.Connection, *, earlier: pd.DataFrame | None = None
+) -> measurement.Measurement:
+    """Measures every table in the scope of the target's policy, inside the transaction the caller opened."""
     policy = book.target.verify
     return measurement.measure(
         connection,
         include=policy.include,
         exclude=policy.exclude,
         leave_out_schemas=[book.target.ledger] if book.target.ledger else [],
+        earlier=earlier,
+        connect=book.connect,
+        workers=policy.workers,
+        timeout_s=limit_s(book),
         on_table=lambda done, total: book.event("table_counted", done=done, total=total) if done == total else None,
     )
 
@@ -63,24 +91,33 @@ def take(book: Book) -> None:
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         found = measure(book, connection)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
-    book.folder.write_table(_TABLE, found.tables)
+    write(book, _TABLE, found)
     book.folder.write_receipt(
         _TABLE,
         {
             "taken_at": found.taken_at,
             "snapshot": found.snapshot,
             "left_out": found.left_out,
+            "unread": found.unread,
             "values": values.to_json(),
         },
     )
     book.event("measured_before", tables=len(found.tables), rows=int(found.tables["rows"].sum()))
 
 
-def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
-    """Returns the table of tables and the declared values from before the change.
+def write(book: Book, name: str, found: measurement.Measurement) -> None:
+    """Writes a measurement's tables into the record, checksums keyed."""
+    book.folder.write_table(name, found.tables)
+    book.folder.write_table(f"{name}_columns", evidence.keyed(found.columns, key(book)))
+    book.folder.write_table(f"{name}_sequences", found.sequences)
+
+
+def taken(book: Book) -> Before:
+    """Returns what was measured before the change.
 
     Raises:
         errors.UnknownRun: nothing was measured: no upgrade of this run began.
+        errors.ArchiveFailed: a table of it is missing.
     """
     receipt = book.folder.receipt(_TABLE)
     if receipt is None:
@@ -89,8 +126,14 @@ def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
             why="40_upgrade takes it right before its first revision.",
             next="Run 40_upgrade.s1.ipynb of this run first.",
         )
-    tables = measurement.read_csv(book.folder.path / "tables" / f"{_TABLE}.csv")
-    return tables, checks.BeforeValues.from_json(receipt["values"])
+    folder = book.folder.path / "tables"
+    return Before(
+        tables=measurement.read_csv(folder / f"{_TABLE}.csv"),
+        columns=measurement.read_csv(folder / f"{_TABLE}_columns.csv", measurement.COLUMN_DTYPES),
+        sequences=measurement.read_csv(folder / f"{_TABLE}_sequences.csv", measurement.SEQUENCE_DTYPES),
+        unread=receipt["unread"],
+        values=checks.BeforeValues.from_json(receipt["values"]),
+    )
 
 
 def key(book: Book) -> bytes:
