@@ -44,7 +44,7 @@ def judged(before: Measurement, after: Measurement, **known: Any) -> dict[str, E
     return evidence.judge(
         evidence.keyed(before.columns, b"k"),
         evidence.keyed(after.columns, b"k"),
-        Known(**facts),  # type: ignore[arg-type]
+        Known(**facts),
     )
 
 
@@ -192,6 +192,32 @@ def test_dump_and_restore_raises_no_alarm(
         found = judged(before, measured(there, before.columns))
     assert {each.word for each in found.values()} == {"equal"}
     assert set(found) == {"public.everything", "public.people", "public.heap"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "was", "becomes"),
+    [
+        ("numeric", "1", "-1"),
+        ("numeric", "NaN", "Infinity"),
+        ("bigint", "1", "4294967296"),
+        ("jsonb", '{"a": 1}', '{"a": -1}'),
+        ("int[]", "{1,2}", "{{1,2}}"),
+        ("int8range", "[1,2)", "[4294967296,4294967297)"),
+        ("box", "(1,1),(0,0)", "(2,1),(1,0)"),
+        ("char(3)", "a", "b"),
+    ],
+)
+def test_values_that_postgresql_hashes_alike_are_told_apart(
+    connection18: Connection, kind: str, was: str, becomes: str
+) -> None:
+    """With a key and without one."""
+    connections.execute(
+        connection18,
+        f"""CREATE TABLE keyed (id int PRIMARY KEY, v {kind}); INSERT INTO keyed VALUES (1, '{was}');
+            CREATE TABLE bare (v {kind}); INSERT INTO bare VALUES ('{was}')""",
+    )
+    found = changed(connection18, f"UPDATE keyed SET v = '{becomes}';; UPDATE bare SET v = '{becomes}'")
+    assert [found[f"public.{name}"].columns for name in ("keyed", "bare")] == [("v",), ("v",)]
 
 
 def test_what_is_declared_is_not_judged(connection18: Connection) -> None:

@@ -51,6 +51,30 @@ class Layout:
         """Returns the columns outside the key."""
         return tuple(column for column in self.columns if column.name not in self.key)
 
+    def identity(self) -> sql.Composable:
+        """Returns the expression of a row's 64-bit identity: the hash of its key, or of the whole row without one.
+
+        The hash of the key's first column seeds that of the second, and so on.
+        """
+        if not self.key:
+            return self._record()
+        seed: sql.Composable = sql.SQL("0")
+        for column in self.keyed():
+            seed = sql.SQL("coalesce({}, 0)").format(column.hash(sql.Identifier(column.name), seed))
+        return seed
+
+    def _record(self) -> sql.Composable:
+        """Returns the hash of a whole row, hashed once more.
+
+        hash_record_extended combines its columns linearly (31 * h1 + h2): its sum over a table would not change when
+        values change places between rows.
+        """
+        if not self.columns:
+            return sql.SQL("0::pg_catalog.int8")
+        values = sql.SQL(", ").join(column.value(sql.Identifier(column.name)) for column in self.columns)
+        record = "pg_catalog.hash_record_extended(ROW({}), 0)"
+        return sql.SQL(f'pg_catalog.hashtextextended({record}::pg_catalog.text COLLATE "C", 0)').format(values)
+
     def like(self, earlier: Mapping[str, str], key: Collection[str]) -> Layout:
         """Returns the table reduced to what an earlier measurement can be compared with.
 

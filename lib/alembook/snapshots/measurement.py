@@ -124,10 +124,7 @@ def measure(
     Raises:
         errors.QueryFailed: a table could not be counted; the error names it.
     """
-    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
-    asked = [row for row in found if row["schema"] not in leave_out_schemas and _is_asked(row, include, exclude)]
-    left_out = {_name(row): reason for row in asked if (reason := _reason_to_leave_out(row))}
-    countable = [row for row in asked if _name(row) not in left_out]
+    countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
     layouts, apart = _layouts(connection, countable, earlier)
     sequences = _sequences(connection, countable)
     counted = crew.read(
@@ -163,17 +160,19 @@ def _layouts(
     if earlier is None:
         return now, {}
     then = {f"{schema}.{table}": rows for (schema, table), rows in earlier.groupby(["schema", "table"], sort=False)}
-    reduced, apart = [], {}
+    taken, apart = [], {}
     for each in now:
         rows = then.get(each.name)
-        reduced.append(each if rows is None else _reduced(each, rows))
+        taken.append(each if rows is None else reduced(each, rows))
         if rows is not None and (told := _apart(each, rows)):
             apart[each.name] = told
-    return reduced, apart
+    return taken, apart
 
 
-def _reduced(table: layout.Layout, earlier: pd.DataFrame) -> layout.Layout:
-    named = earlier[earlier["column"] != ""]
+def reduced(table: layout.Layout, earlier: pd.DataFrame) -> layout.Layout:
+    """Returns a table reduced to the columns and the key of an earlier measurement of it."""
+    is_its = (earlier["schema"] == table.schema) & (earlier["table"] == table.table)
+    named = earlier[is_its & (earlier["column"] != "")]
     key = named[named["key"] > 0].sort_values("key")["column"]
     return table.like(dict(zip(named["column"], named["meaning"], strict=True)), tuple(key))
 
@@ -236,6 +235,31 @@ def _is_behind(row: Mapping[str, Any], ends: Mapping[str, tuple[int | None, int 
     if lowest is None or highest is None:
         return False
     return bool(row["next"] <= highest if row["ascends"] else row["next"] >= lowest)
+
+
+def outline(
+    connection: connections.Connection,
+    *,
+    include: Collection[str] = ("*",),
+    exclude: Collection[str] = (),
+    leave_out_schemas: Collection[str] = (),
+) -> dict[str, layout.Layout]:
+    """Returns the layout of every table that can be measured, by "schema.table"; no row is read. As ``measure``."""
+    countable, _ = _countable(connection, include, exclude, leave_out_schemas)
+    return {each.name: each for each in layout.read(connection, countable)}
+
+
+def _countable(
+    connection: connections.Connection,
+    include: Collection[str],
+    exclude: Collection[str],
+    leave_out_schemas: Collection[str],
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Returns the tables that are asked for and can be counted, and why the others cannot."""
+    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
+    asked = [row for row in found if row["schema"] not in leave_out_schemas and _is_asked(row, include, exclude)]
+    left_out = {_name(row): reason for row in asked if (reason := _reason_to_leave_out(row))}
+    return [row for row in asked if _name(row) not in left_out], left_out
 
 
 def frame(rows: Collection[tuple[str, str, int, int]]) -> pd.DataFrame:

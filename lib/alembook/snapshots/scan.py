@@ -100,7 +100,7 @@ def read(connection: connections.Connection, piece: Piece, ends: Sequence[str] =
         name=sql.Literal(piece.layout.identifier.as_string(connection)),
         table=piece.layout.identifier,
         piece=_pages(piece),
-        seed=_seed(piece.layout) if piece.layout.key else sql.SQL("0::pg_catalog.int8"),
+        seed=piece.layout.identity() if piece.layout.key else sql.SQL("0::pg_catalog.int8"),
         columns=_columns(piece),
         aggregates=_aggregates(piece, ends),
     )
@@ -121,33 +121,18 @@ def _pages(piece: Piece) -> sql.Composable:
     return sql.SQL(" AND ".join(bounds) or "TRUE")
 
 
-def _seed(layout: Layout) -> sql.Composable:
-    """Returns the hash of the key: of its first column, which seeds that of the second, and so on."""
-    seed: sql.Composable = sql.SQL("0")
-    for column in layout.keyed():
-        seed = sql.SQL("coalesce({}, 0)").format(column.hash(sql.Identifier(column.name), seed))
-    return seed
-
-
 def _columns(piece: Piece) -> sql.Composable:
     named = [
         sql.SQL(", {} AS {}").format(sql.Identifier(column.name), sql.Identifier(f"c{number}"))
         for number, column in enumerate(piece.columns, start=1)
     ]
     return sql.Composed(
-        [*named, sql.SQL(", {} AS whole").format(_record(piece.layout))] if _wants_rows(piece) else named
+        [*named, sql.SQL(", {} AS whole").format(piece.layout.identity())] if _wants_rows(piece) else named
     )
 
 
 def _wants_rows(piece: Piece) -> bool:
     return piece.counts and not piece.layout.key
-
-
-def _record(layout: Layout) -> sql.Composable:
-    if not layout.columns:
-        return sql.SQL("0::pg_catalog.int8")
-    values = sql.SQL(", ").join(column.value(sql.Identifier(column.name)) for column in layout.columns)
-    return sql.SQL("pg_catalog.hash_record_extended(ROW({}), 0)").format(values)
 
 
 def _aggregates(piece: Piece, ends: Sequence[str]) -> sql.Composable:
