@@ -24,7 +24,8 @@ def two(server18: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tu
             connections.execute(
                 connection,
                 "CREATE TABLE people (id int PRIMARY KEY, name text);"
-                "INSERT INTO people SELECT i, 'name ' || i FROM generate_series(1, 50) AS i; CREATE TABLE other (i int)",
+                "INSERT INTO people SELECT i, 'name ' || i FROM generate_series(1, 50) AS i;"
+                "CREATE TABLE other (i int)",
             )
         (tmp_path / side).write_text(database.url().replace("+psycopg2", ""), encoding="utf-8")
         named.append(f"file:{side}")
