@@ -55,6 +55,7 @@ ANOTHER = {
     "verify.scope": '"all"',
     "verify.include": '["public.*"]',
     "verify.exclude": '["audit.*"]',
+    "verify.workers": "1",
     "verify.show_keys": "true",
     "backfill.batch_ms": "10",
     "backfill.workers": "2",

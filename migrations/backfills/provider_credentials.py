@@ -35,6 +35,7 @@ backfill = Backfill(
         UPDATE providers p SET credential_id = moved.credential_id FROM moved WHERE p.id = moved.id
     """),
     checks=(
+        {"kind": "changes", "table": "providers", "columns": ["credential_id"]},
         # For a run that finds the pool there already. In one that creates it, the rule of checks.toml counts instead.
         {
             "kind": "rows",

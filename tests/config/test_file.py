@@ -72,7 +72,7 @@ def test_two_keys_are_enough(tmp_path: Path) -> None:
             command=None,
             proof_command=None,
         ),
-        verify=config.Verify(scope="touched", include=("*",), exclude=(), show_keys=False),
+        verify=config.Verify(scope="touched", include=("*",), exclude=(), workers=2, show_keys=False),
         backfill=config.Backfill(batch_ms=200, workers=1, max_set_aside=0, max_replication_lag_s=10, pause_when=None),
         unavailable=(),
     )

@@ -97,7 +97,7 @@ class Backfill:
         key: columns that tell rows apart and order them: NOT NULL, under one unique index.
         pending: SQL condition over the bare columns of ``table``; true for a row that is still to be done.
         apply: what is done with a batch.
-        checks: statements to verify, as mappings: the keys of checks.toml plus "kind" (rows, content, none). They are
+        checks: statements to verify, as mappings: the keys of checks.toml plus "kind" (rows, changes, ...). They are
             kept as they are; ``snapshots.rules.declare`` reads them.
     """
 

@@ -10,7 +10,7 @@ import typer
 import typer.exceptions
 
 from alembook import __version__, errors
-from alembook.cli import demo, doctor, embedded, lab, look, run
+from alembook.cli import compare, demo, doctor, embedded, lab, look, run
 from alembook.cli.terminal import error_console
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(run.run)
 app.command()(run.abandon)
 app.command()(look.runs)
 app.command()(look.show)
+app.command()(compare.compare)
 app.command()(doctor.doctor)
 app.command()(lab.lab)
 app.add_typer(embedded.app, name="embedded", help="The embedded PostgreSQL of this folder: start, stop, status.")

@@ -2,7 +2,7 @@
 
 from alembook.config.environment import child_environment, session_keys, write_session_keys
 from alembook.config.file import Archive, Configuration, load
-from alembook.config.target import Backfill, Backup, Limits, Reference, Target, Verify, resolve
+from alembook.config.target import Backfill, Backup, Limits, Reference, Target, Verify, reference, resolve
 
 __all__ = [
     "Archive",
@@ -15,6 +15,7 @@ __all__ = [
     "Verify",
     "child_environment",
     "load",
+    "reference",
     "resolve",
     "session_keys",
     "write_session_keys",

@@ -179,7 +179,6 @@ def _target(name: str, table: Table, folder: Path) -> Target:
 def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tuple[str, ...]:
     """Returns the keys that ask for a feature this version lacks."""
     later = ["approvals"] if table.number("approvals", 0) else []
-    later += ["writers"] if table.text("writers", "running") != "running" else []
     later += ["way_back"] if table.text("way_back", "restore") != "restore" else []
     later += [f"rehearsal.{key}" for key in ("scratch", "max_age_days") if rehearsal.has(key)]
     for policy in policies:
@@ -230,6 +229,7 @@ def _verify(table: Table) -> Verify:
         scope=table.text("scope", "touched", choices=("touched", "all")) or "touched",
         include=table.texts("include", ("*",)),
         exclude=table.texts("exclude"),
+        workers=table.number("workers", 2, at_least=1),
         show_keys=table.flag("show_keys", default=False),
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from alembook import errors
 from alembook.config import environment
-from alembook.config.reading import Table
+from alembook.config.reading import Table, refuse_passwords
 
 Kind = Literal["embedded", "env", "file", "service", "url"]
 REFERENCE = "embedded: | env:NAME | file:PATH | service:NAME | a postgresql:// URL without a password"
@@ -76,6 +76,7 @@ class Verify:
     scope: str = "touched"
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
+    workers: int = 2
     show_keys: bool = False
 
 
@@ -166,6 +167,31 @@ def read_reference(table: Table, key: str, text: str, folder: Path) -> Reference
     if kind in {"env", "service"} and value:
         return Reference(kind="env" if kind == "env" else "service", value=value)
     raise table.refuse(key, accepted=REFERENCE)
+
+
+def reference(text: str) -> Reference:
+    """Returns the reference a word of the command line stands for; files are found from the working directory.
+
+    Raises:
+        errors.UsageError: none of the accepted forms, or it carries a password.
+    """
+    place = Path("the command line")
+    try:
+        refuse_passwords({"reference": text}, file=place)
+    except errors.ConfigurationError as error:
+        raise errors.UsageError(
+            "A reference on the command line carries a password.",
+            why="every user of this machine can read it there, and shells keep it.",
+            next="Move the URL to a variable or a file, and write env:NAME or file:PATH.",
+        ) from error
+    try:
+        return read_reference(Table({}, file=place), "reference", text, Path.cwd())
+    except errors.ConfigurationError as error:
+        raise errors.UsageError(
+            f"{text.partition(':')[0]}: is no reference to a database.",
+            why=f"accepted: a target's name | {REFERENCE}.",
+            next="Write one of these forms; env:NAME reads the URL from a variable.",
+        ) from error
 
 
 def resolve(reference: Reference) -> str:

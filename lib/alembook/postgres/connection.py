@@ -20,7 +20,7 @@ import psycopg2.extras
 from alembook import errors
 from alembook.postgres.faults import connect_failed, query_failed
 
-__all__ = ["Connection", "Database", "closing", "connect", "execute", "query_failed", "rows", "scalar"]
+__all__ = ["Connection", "Database", "closing", "connect", "execute", "query_failed", "rows", "scalar", "tuples"]
 
 Connection = psycopg2.extensions.connection
 
@@ -256,6 +256,13 @@ def rows(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None 
     with _cursor(connection, cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
         cursor.execute(sql, parameters)
         return [dict(row) for row in cursor.fetchall()]
+
+
+def tuples(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """Returns the rows of a query as tuples: for many rows, or columns without names. Raises as ``rows``."""
+    with _cursor(connection) as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
 
 
 def scalar(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None = None) -> Any:

@@ -16,12 +16,24 @@ from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.snapshots import content, question
 from alembook.snapshots.comparison import rows_text
-from alembook.snapshots.rules import ContentRule, Declared, NoneRule, RowsRule, declare, load
+from alembook.snapshots.rules import ChangesRule, ContentRule, Declared, NoneRule, RowsRule, declare, load
 from alembook.verdict import Check, Grade, Outcome
 
-__all__ = ["BeforeValues", "ContentRule", "Declared", "NoneRule", "RowsRule", "after", "before", "declare", "load"]
+__all__ = [
+    "BeforeValues",
+    "ChangesRule",
+    "ContentRule",
+    "Declared",
+    "NoneRule",
+    "RowsRule",
+    "after",
+    "before",
+    "changes",
+    "declare",
+    "load",
+]
 
-_Rule = TypeVar("_Rule", RowsRule, ContentRule, NoneRule)
+_Rule = TypeVar("_Rule", RowsRule, ChangesRule, ContentRule, NoneRule)
 
 #: A ``none`` query's rows are counted up to here.
 COUNTED_ROWS = 100_000
@@ -90,6 +102,14 @@ def before(
         rows[rule.table] = {"grade": rule.grade.value, **_expected(connection, rule.expected, timeout_s)}
     kept = {rule.name: _kept(connection, rule, key, timeout_s) for rule in _held(declared.content, applied)}
     return BeforeValues(rows=rows, content=kept)
+
+
+def changes(declared: Declared, applied: Sequence[str]) -> dict[str, set[str]]:
+    """Returns table, as its rules name it -> columns that rules which hold let change."""
+    found: dict[str, set[str]] = {}
+    for rule in _held(declared.changes, applied):
+        found.setdefault(rule.table, set()).update(rule.columns)
+    return found
 
 
 def _held(rules: Iterable[_Rule], applied: Sequence[str]) -> list[_Rule]:

@@ -87,9 +87,9 @@ def compare(
     sides = _by_name(before), _by_name(after)
     unseen = left_out or {}
     names = set(sides[0]) | set(sides[1]) | set(unseen)
-    rows, why = _placed(expected or {}, names), _placed(unknown or {}, names)
-    weights = _placed(grades or {}, names)
-    made, gone = _placed(dict.fromkeys(created, ""), names), _placed(dict.fromkeys(dropped, ""), names)
+    rows, why = placed(expected or {}, names), placed(unknown or {}, names)
+    weights = placed(grades or {}, names)
+    made, gone = placed(dict.fromkeys(created, ""), names), placed(dict.fromkeys(dropped, ""), names)
     lines = []
     for name in names | set(rows) | set(why):
         known = _Known(
@@ -111,8 +111,13 @@ def _by_name(tables: pd.DataFrame) -> dict[str, int]:
     return {f"{schema}.{table}": int(rows) for schema, table, rows in counted}
 
 
-def _placed(named: Mapping[str, _Value], names: Collection[str]) -> dict[str, _Value]:
-    """Returns the mapping with bare names completed where exactly one table bears them, and as written elsewhere."""
+def placed(named: Mapping[str, _Value], names: Collection[str]) -> dict[str, _Value]:
+    """Returns the mapping with bare names completed where exactly one table bears them, and as written elsewhere.
+
+    Args:
+        named: by "schema.table" or "table".
+        names: every table there is, "schema.table".
+    """
     return {_complete(name, names): value for name, value in named.items()}
 
 

@@ -1,7 +1,7 @@
-"""Measuring: exact row counts of tables at one instant.
+"""Measuring: exact row counts, checksums and NULLs of tables at one instant, in one pass over each.
 
-Counts are counted, never estimated. They belong to one transaction, so they agree with each other and with a dump that
-imported the same snapshot (PostgreSQL manual, 9.28.5 Snapshot Synchronization Functions).
+Counts are counted, never estimated. They belong to one snapshot, so they agree with each other and with a dump that
+imported it (PostgreSQL manual, 9.28.5 Snapshot Synchronization Functions).
 """
 
 from __future__ import annotations
@@ -15,14 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from psycopg2 import sql
 
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
+from alembook.snapshots import crew, layout, scan
 
 #: Columns of a measured table of tables, and how each is read back from CSV.
 DTYPES = {"schema": "str", "table": "str", "rows": "int64", "size_bytes": "int64"}
+#: Columns of a measured table of columns.
+COLUMN_DTYPES = {
+    "schema": "str",
+    "table": "str",
+    "column": "str",
+    "type": "str",
+    "meaning": "str",
+    "key": "int64",
+    "nulls": "int64",
+    "checksum": "str",
+}
+#: Columns of a measured table of sequences.
+SEQUENCE_DTYPES = {"schema": "str", "table": "str", "column": "str", "sequence": "str", "is_behind": "bool"}
 
 #: Settings of the transaction: waiting for the next statement does not end it, and no policy hides a row in silence.
 _SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
@@ -37,6 +50,15 @@ class Measurement:
         snapshot: the server's own text for what the transaction sees (xmin:xmax:in progress).
         tables: one row per table, sorted by schema and table: schema (str), table (str), rows (int64, exact),
             size_bytes (int64: heap, TOAST and indexes, at this moment rather than at the snapshot).
+        columns: one row per column in the order of its table, by schema and table: schema, table, column, type, meaning
+            (str; see ``expressions``), key (int64: position in the key, 0 outside), nulls (int64, rows), checksum (str:
+            the sum of 64-bit hashes, each seeded with its row's key where there is one; "" for a column of the key).
+            Before them one row with the column "": its checksum is that of the keys (meaning "keys"), or of the whole
+            rows where the table has no key (meaning "rows"); its nulls are 0.
+        sequences: one row per column with a sequence of its own: schema, table, column, sequence (str), is_behind
+            (bool: the next value it gives is one the table has or has passed).
+        apart: "schema.table" -> which columns could not be measured as ``earlier`` was, in words.
+        unread: "schema.table" -> why it has a count and no checksums.
         left_out: "schema.table" -> why it was asked for and not counted (a foreign table, no right to read it, row
             security); tables left out by pattern are not named.
     """
@@ -44,6 +66,10 @@ class Measurement:
     taken_at: datetime
     snapshot: str
     tables: pd.DataFrame
+    columns: pd.DataFrame
+    sequences: pd.DataFrame
+    apart: Mapping[str, str]
+    unread: Mapping[str, str]
     left_out: Mapping[str, str]
 
 
@@ -72,33 +98,168 @@ def measure(
     include: Collection[str] = ("*",),
     exclude: Collection[str] = (),
     leave_out_schemas: Collection[str] = (),
+    earlier: pd.DataFrame | None = None,
+    connect: crew.Connect | None = None,
+    workers: int = 1,
+    timeout_s: float = 0,
     on_table: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Measurement:
-    """Counts every row of every table that is asked for.
+    """Counts every row of every table that is asked for, and sums up what its columns hold.
 
     A table is counted by itself (``ONLY``): rows of its children are the children's, and a partitioned table is its
-    leaves. ACCESS SHARE is held on each until the transaction ends.
+    leaves. ACCESS SHARE is held on each until the transaction ends. Tables larger than 64 MB are read in pieces.
 
     Args:
         connection: inside the transaction ``snapshot`` opened.
         include: patterns of "schema.table" or "table" (``*``, ``?``, ``[...]``; upper and lower case differ).
         exclude: patterns of what to leave out again.
         leave_out_schemas: schemas that are not the project's, such as Alembook's own.
+        earlier: ``columns`` of an earlier measurement this one will be compared with: tables in it are summed up over
+            the columns both have with one meaning, by the key they had then.
+        connect: opens another connection to the same database, for more than one worker.
+        workers: connections that read at once.
+        timeout_s: limit for one piece, seconds; 0 is none. Beyond it a table is counted only (``unread``).
         on_table: called with (tables done, tables in all) after each.
 
     Raises:
         errors.QueryFailed: a table could not be counted; the error names it.
     """
+    countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
+    layouts, apart = _layouts(connection, countable, earlier)
+    sequences = _sequences(connection, countable)
+    counted = crew.read(
+        connection,
+        layouts,
+        ends={name: [row["column"] for row in rows] for name, rows in sequences.items()},
+        timeout_s=timeout_s,
+        on_table=on_table,
+        connect=connect,
+        workers=workers,
+    )
+    instant = connections.rows(connection, statements.load(__package__, "instant.sql"))[0]
+    return Measurement(
+        tables=frame([_counted(each, counted[each.name]) for each in layouts]),
+        columns=_columns(layouts, counted),
+        sequences=_standing(layouts, counted, sequences),
+        apart=apart,
+        unread={name: each.unread for name, each in counted.items() if each.unread},
+        left_out=left_out,
+        **instant,
+    )
+
+
+def _counted(table: layout.Layout, found: scan.Found) -> tuple[str, str, int, int]:
+    return table.schema, table.table, found.rows, found.size_bytes
+
+
+def _layouts(
+    connection: connections.Connection, tables: Collection[Mapping[str, Any]], earlier: pd.DataFrame | None
+) -> tuple[list[layout.Layout], dict[str, str]]:
+    """Returns the tables as they are to be read, and what of them cannot be read as it was earlier."""
+    now = layout.read(connection, tables)
+    if earlier is None:
+        return now, {}
+    then = {f"{schema}.{table}": rows for (schema, table), rows in earlier.groupby(["schema", "table"], sort=False)}
+    taken, apart = [], {}
+    for each in now:
+        rows = then.get(each.name)
+        taken.append(each if rows is None else reduced(each, rows))
+        if rows is not None and (told := _apart(each, rows)):
+            apart[each.name] = told
+    return taken, apart
+
+
+def reduced(table: layout.Layout, earlier: pd.DataFrame) -> layout.Layout:
+    """Returns a table reduced to the columns and the key of an earlier measurement of it."""
+    is_its = (earlier["schema"] == table.schema) & (earlier["table"] == table.table)
+    named = earlier[is_its & (earlier["column"] != "")]
+    key = named[named["key"] > 0].sort_values("key")["column"]
+    return table.like(dict(zip(named["column"], named["meaning"], strict=True)), tuple(key))
+
+
+def _apart(table: layout.Layout, earlier: pd.DataFrame) -> str:
+    named = earlier[earlier["column"] != ""]
+    then = {row["column"]: (row["type"], row["meaning"]) for row in named.to_dict("records")}
+    now = {column.name: (column.type, column.meaning) for column in table.columns}
+    gone = [f"{name} is gone" for name in then if name not in now]
+    other = [
+        f"{name} was {then[name][0]}, is {now[name][0]}"
+        for name in then
+        if name in now and then[name][1] != now[name][1]
+    ]
+    return ", ".join(gone + other + [f"{name} is new" for name in now if name not in then])
+
+
+def _sequences(
+    connection: connections.Connection, tables: Collection[Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Returns "schema.table" -> rows of ``sequences.sql``."""
+    names = {row["oid"]: _name(row) for row in tables}
+    query = statements.load(__package__, "sequences.sql")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connections.rows(connection, query, {"tables": list(names)}) if names else []:
+        found.setdefault(names[row["table_oid"]], []).append(row)
+    return found
+
+
+def _columns(layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found]) -> pd.DataFrame:
+    rows: list[tuple[Any, ...]] = []
+    for each in sorted(layouts, key=lambda each: (each.schema, each.table)):
+        found = counted[each.name]
+        if found.unread:
+            continue
+        place = (each.schema, each.table)
+        rows.append((*place, "", "", "keys" if each.key else "rows", 0, 0, str(found.keys)))
+        for column in each.columns:
+            position = each.key.index(column.name) + 1 if column.name in each.key else 0
+            checksum = str(found.sums[column.name]) if column.name in found.sums else ""
+            nulls = found.rows - found.present[column.name]
+            rows.append((*place, column.name, column.type, column.meaning, position, nulls, checksum))
+    return pd.DataFrame(rows, columns=list(COLUMN_DTYPES)).astype(COLUMN_DTYPES)
+
+
+def _standing(
+    layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found], sequences: Mapping[str, Any]
+) -> pd.DataFrame:
+    rows = [
+        (each.schema, each.table, row["column"], row["sequence"], _is_behind(row, counted[each.name].ends))
+        for each in layouts
+        for row in sequences.get(each.name, [])
+        if row["column"] in counted[each.name].ends
+    ]
+    return pd.DataFrame(rows, columns=list(SEQUENCE_DTYPES)).astype(SEQUENCE_DTYPES)
+
+
+def _is_behind(row: Mapping[str, Any], ends: Mapping[str, tuple[int | None, int | None]]) -> bool:
+    lowest, highest = ends[row["column"]]
+    if lowest is None or highest is None:
+        return False
+    return bool(row["next"] <= highest if row["ascends"] else row["next"] >= lowest)
+
+
+def outline(
+    connection: connections.Connection,
+    *,
+    include: Collection[str] = ("*",),
+    exclude: Collection[str] = (),
+    leave_out_schemas: Collection[str] = (),
+) -> dict[str, layout.Layout]:
+    """Returns the layout of every table that can be measured, by "schema.table"; no row is read. As ``measure``."""
+    countable, _ = _countable(connection, include, exclude, leave_out_schemas)
+    return {each.name: each for each in layout.read(connection, countable)}
+
+
+def _countable(
+    connection: connections.Connection,
+    include: Collection[str],
+    exclude: Collection[str],
+    leave_out_schemas: Collection[str],
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Returns the tables that are asked for and can be counted, and why the others cannot."""
     found = connections.rows(connection, statements.load(__package__, "tables.sql"))
     asked = [row for row in found if row["schema"] not in leave_out_schemas and _is_asked(row, include, exclude)]
     left_out = {_name(row): reason for row in asked if (reason := _reason_to_leave_out(row))}
-    countable = [row for row in asked if _name(row) not in left_out]
-    counted = []
-    for done, row in enumerate(countable, start=1):
-        counted.append((row["schema"], row["table"], *_count(connection, row)))
-        on_table(done, len(countable))
-    instant = connections.rows(connection, statements.load(__package__, "instant.sql"))[0]
-    return Measurement(tables=frame(counted), left_out=left_out, **instant)
+    return [row for row in asked if _name(row) not in left_out], left_out
 
 
 def frame(rows: Collection[tuple[str, str, int, int]]) -> pd.DataFrame:
@@ -107,19 +268,23 @@ def frame(rows: Collection[tuple[str, str, int, int]]) -> pd.DataFrame:
     return tables.sort_values(["schema", "table"], ignore_index=True)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Returns the table of tables an archive keeps; a table named "null" stays a name.
+def read_csv(path: Path, dtypes: Mapping[str, str] = DTYPES) -> pd.DataFrame:
+    """Returns a measured table an archive keeps; a table named "null" stays a name.
+
+    Args:
+        path: the file.
+        dtypes: ``DTYPES``, ``COLUMN_DTYPES`` or ``SEQUENCE_DTYPES``.
 
     Raises:
         errors.ArchiveFailed: the file is missing or is no such table.
     """
     try:
-        return pd.read_csv(path, dtype=DTYPES, keep_default_na=False)[list(DTYPES)]
+        return pd.read_csv(path, dtype=dict(dtypes), keep_default_na=False)[list(dtypes)]
     except (OSError, ValueError, KeyError) as error:
         raise errors.ArchiveFailed(
             f"{path.name} cannot be read as a table of counted tables.",
             why=str(error),
-            next=f"It must have the columns {', '.join(DTYPES)}; verify it against SHA256SUMS of its run.",
+            next=f"It must have the columns {', '.join(dtypes)}; verify it against SHA256SUMS of its run.",
             state="unchanged: nothing was written.",
         ) from error
 
@@ -143,19 +308,3 @@ def _reason_to_leave_out(row: Mapping[str, Any]) -> str:
     if not row["may_read"]:
         return "the role may not read it"
     return "row security hides rows of it from the role" if row["hides_rows"] else ""
-
-
-def _count(connection: connections.Connection, row: Mapping[str, Any]) -> tuple[int, int]:
-    table = sql.Identifier(row["schema"], row["table"])
-    name = sql.Literal(table.as_string(connection))
-    query = sql.SQL(statements.load(__package__, "count.sql")).format(table=table, name=name)
-    try:
-        counted = connections.rows(connection, query)[0]
-        return counted["rows"], counted["size_bytes"]
-    except errors.QueryFailed as error:
-        raise errors.QueryFailed(
-            f"{_name(row)} could not be counted.",
-            why=f"{error.what} {error.why}",
-            next="Remove the cause, or leave the table out with `verify.exclude` in alembook.toml; then run again.",
-            state="unchanged: counting only reads.",
-        ) from error

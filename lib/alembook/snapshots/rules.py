@@ -1,7 +1,8 @@
 """Declared checks: what a project states about its data, read from ``checks.toml`` or from a backfill.
 
-Three kinds (DESIGN.md 3.5): ``rows`` gives a table's count after the change, ``content`` follows a value by its key
-through the change, ``none`` is a query that must return no row afterwards.
+Four kinds (DESIGN.md 3.5): ``rows`` gives a table's count after the change, ``changes`` names columns whose values the
+change means to alter, ``content`` follows a value by its key through the change, ``none`` is a query that must return
+no row afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from alembook import errors
 from alembook.config.reading import Table
 from alembook.verdict import Grade
 
-KINDS = ("rows", "content", "none")
+KINDS = ("rows", "changes", "content", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,22 @@ class RowsRule:
     expected: str
     from_revision: str = ""
     grade: Grade = Grade.MUST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesRule:
+    """Columns whose values a revision or a backfill means to alter: their checksums are not compared.
+
+    Attributes:
+        table: as in ``RowsRule``.
+        columns: their names; "*" is every column.
+        from_revision: as in ``RowsRule``.
+    """
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    from_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +80,7 @@ class NoneRule:
     grade: Grade = Grade.MUST
 
 
-Rule: TypeAlias = RowsRule | ContentRule | NoneRule
+Rule: TypeAlias = RowsRule | ChangesRule | ContentRule | NoneRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +88,22 @@ class Declared:
     """All rules of a project, in the order they are written."""
 
     rows: tuple[RowsRule, ...] = ()
+    changes: tuple[ChangesRule, ...] = ()
     content: tuple[ContentRule, ...] = ()
     none: tuple[NoneRule, ...] = ()
 
     def __add__(self, other: Declared) -> Declared:
         """Returns the rules of both. Names that meet are the caller's to refuse: see ``require_distinct``."""
-        return Declared(rows=self.rows + other.rows, content=self.content + other.content, none=self.none + other.none)
+        return Declared(
+            rows=self.rows + other.rows,
+            changes=self.changes + other.changes,
+            content=self.content + other.content,
+            none=self.none + other.none,
+        )
 
     def all(self) -> tuple[Rule, ...]:
         """Returns every rule."""
-        return (*self.rows, *self.content, *self.none)
+        return (*self.rows, *self.changes, *self.content, *self.none)
 
     def require_distinct(self) -> None:
         """Does nothing when no two rules share a name and no two ``rows`` rules speak of one table for one revision.
@@ -89,7 +112,7 @@ class Declared:
             errors.ConfigurationError: names the first that does.
         """
         for what, found in (
-            ("named", [rule.name for rule in self.all()]),
+            ("named", [rule.name for rule in self.all() if not isinstance(rule, ChangesRule)]),
             ("for the table", [f"{r.table} from {r.from_revision}" if r.from_revision else r.table for r in self.rows]),
         ):
             doubles = sorted({text for text in found if found.count(text) > 1})
@@ -153,13 +176,22 @@ def declare(entries: Iterable[tuple[str, Mapping[str, Any]]], *, path: Path) -> 
             raise table.refuse("kind", accepted=" | ".join(KINDS))
         found[kind].append(_READERS[kind](table))
         table.finish()
-    return Declared(rows=tuple(found["rows"]), content=tuple(found["content"]), none=tuple(found["none"]))
+    return Declared(**{kind: tuple(rules) for kind, rules in found.items()})
 
 
 def _read_rows(table: Table) -> RowsRule:
     name = table.required("table", "a table, schema.table or table")
     title = table.text("name") or f"rows of {name}"
     return RowsRule(name=title, table=name, expected=_query(table, "expected"), **_common(table))
+
+
+def _read_changes(table: Table) -> ChangesRule:
+    name = table.required("table", "a table, schema.table or table")
+    columns = table.texts("columns")
+    if not columns:
+        raise table.refuse("columns", accepted='the columns that change, such as ["status"], or ["*"] for all')
+    revision = table.text("from_revision") or ""
+    return ChangesRule(name=f"changes of {name}", table=name, columns=columns, from_revision=revision)
 
 
 def _read_content(table: Table) -> ContentRule:
@@ -172,7 +204,12 @@ def _read_none(table: Table) -> NoneRule:
     return NoneRule(name=name, query=_query(table, "query"), **_common(table))
 
 
-_READERS: Mapping[str, Callable[[Table], Rule]] = {"rows": _read_rows, "content": _read_content, "none": _read_none}
+_READERS: Mapping[str, Callable[[Table], Rule]] = {
+    "rows": _read_rows,
+    "changes": _read_changes,
+    "content": _read_content,
+    "none": _read_none,
+}
 
 
 def _query(table: Table, key: str) -> str:

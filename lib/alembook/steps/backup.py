@@ -82,7 +82,7 @@ def make(book: Book) -> Backup:
     entries = tools.table_of_contents(_tool(book, "pg_restore", server.version_num), folder)
     hashes = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
     size_bytes = sum(path.stat().st_size for path in folder.iterdir())
-    book.folder.write_table("backup", found.tables)
+    before.write(book, "backup", found)
     receipt = book.finish(
         _judge(found.tables, entries, hashes),
         {

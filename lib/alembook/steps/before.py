@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from alembook import errors
 from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings.source import Source
-from alembook.snapshots import checks, measurement
+from alembook.snapshots import checks, evidence, measurement
 from alembook.steps.runbook import Book
 
 _TABLE = "before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What was measured before the change, read back from the record.
+
+    Attributes:
+        tables: as ``measurement.Measurement.tables``.
+        columns: as ``measurement.Measurement.columns``, keyed.
+        sequences: as ``measurement.Measurement.sequences``.
+        unread: "schema.table" -> why it has no checksums.
+        values: what the declared checks need.
+    """
+
+    tables: pd.DataFrame
+    columns: pd.DataFrame
+    sequences: pd.DataFrame
+    unread: Mapping[str, str]
+    values: checks.BeforeValues
 
 
 def declared(book: Book) -> checks.Declared:
@@ -45,14 +66,20 @@ def of_an_empty_database(rules: checks.Declared) -> checks.Declared:
     return checks.Declared(none=rules.none)
 
 
-def measure(book: Book, connection: connections.Connection) -> measurement.Measurement:
-    """Counts every table in the scope of the target's policy, inside the transaction the caller opened."""
+def measure(
+    book: Book, connection: connections.Connection, *, earlier: pd.DataFrame | None = None
+) -> measurement.Measurement:
+    """Measures every table in the scope of the target's policy, inside the transaction the caller opened."""
     policy = book.target.verify
     return measurement.measure(
         connection,
         include=policy.include,
         exclude=policy.exclude,
         leave_out_schemas=[book.target.ledger] if book.target.ledger else [],
+        earlier=earlier,
+        connect=book.connect,
+        workers=policy.workers,
+        timeout_s=limit_s(book),
         on_table=lambda done, total: book.event("table_counted", done=done, total=total) if done == total else None,
     )
 
@@ -79,25 +106,37 @@ def take(book: Book) -> None:
         if found.tables.empty:
             rules = of_an_empty_database(rules)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
-    table = book.folder.write_table(_TABLE, found.tables)
+    tables = write(book, _TABLE, found)
     book.folder.write_receipt(
         _TABLE,
         {
-            "table": table.name,
+            "tables": tables,
             "taken_at": found.taken_at,
             "snapshot": found.snapshot,
             "left_out": found.left_out,
+            "unread": found.unread,
             "values": values.to_json(),
         },
     )
     book.event("measured_before", tables=len(found.tables), rows=int(found.tables["rows"].sum()))
 
 
-def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
-    """Returns the table of tables and the declared values from before the change.
+def write(book: Book, name: str, found: measurement.Measurement) -> list[str]:
+    """Writes a measurement into the record, checksums keyed; returns the files of tables, columns and sequences."""
+    frames = {
+        name: found.tables,
+        f"{name}_columns": evidence.keyed(found.columns, key(book)),
+        f"{name}_sequences": found.sequences,
+    }
+    return [book.folder.write_table(each, frame).name for each, frame in frames.items()]
+
+
+def taken(book: Book) -> Before:
+    """Returns what was measured before the change.
 
     Raises:
         errors.UnknownRun: nothing was measured: no upgrade of this run began.
+        errors.ArchiveFailed: a table of it is missing.
     """
     receipt = book.folder.receipt(_TABLE)
     if receipt is None:
@@ -106,12 +145,17 @@ def taken(book: Book) -> tuple[Any, checks.BeforeValues]:
             why="40_upgrade takes it right before its first revision.",
             next="Run 40_upgrade.s1.ipynb of this run first.",
         )
-    tables = measurement.read_csv(book.folder.path / "tables" / receipt["table"])
     values = checks.BeforeValues.from_json(receipt["values"])
     if not key(book):
-        lost = {"failed": f"the run's key is gone: {_key_path(book)}"}
-        values = replace(values, content=dict.fromkeys(values.content, lost))
-    return tables, values
+        values = replace(values, content={name: {"failed": lost_key(book)} for name in values.content})
+    paths = [book.folder.path / "tables" / name for name in receipt["tables"]]
+    return Before(
+        tables=measurement.read_csv(paths[0]),
+        columns=measurement.read_csv(paths[1], measurement.COLUMN_DTYPES),
+        sequences=measurement.read_csv(paths[2], measurement.SEQUENCE_DTYPES),
+        unread=receipt["unread"],
+        values=values,
+    )
 
 
 def key(book: Book) -> bytes:
@@ -122,6 +166,11 @@ def key(book: Book) -> bytes:
     """
     path = _key_path(book)
     return bytes.fromhex(path.read_text(encoding="utf-8")) if path.exists() else b""
+
+
+def lost_key(book: Book) -> str:
+    """Returns why nothing keyed can be compared."""
+    return f"the run's key is gone: {_key_path(book)}"
 
 
 def _key_path(book: Book) -> Path:

@@ -1,7 +1,8 @@
-"""Step verify: every table counted again in one snapshot, compared with before, and the declared checks judged."""
+"""Step verify: every table measured again in one snapshot, compared with before, and the declared checks judged."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,8 +11,8 @@ from alembook import display
 from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.project.plan import Plan
-from alembook.snapshots import checks, comparison, measurement
-from alembook.steps import before, standing
+from alembook.snapshots import checks, comparison, evidence, measurement
+from alembook.steps import before, standing, touched
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
@@ -22,7 +23,7 @@ class Verification(Receipt):
     """Receipt of a verification.
 
     Attributes:
-        comparison: one row per table, as ``comparison.compare``.
+        comparison: one row per table, as ``evidence.merge``.
         declared: the declared checks' outcomes.
     """
 
@@ -34,7 +35,7 @@ class Verification(Receipt):
         return display.checks(self.gate.closed_by) if not self.gate.is_open else self.verdict()
 
     def tables(self) -> display.Html:
-        """Returns rows before, after, expected and the verdict of each table, failing ones first."""
+        """Returns rows before, after, expected, checksums and the verdict of each table, failing ones first."""
         only = self.comparison["schema"].unique().tolist() == ["public"]
         return display.table(self.comparison.drop(columns=["schema"] if only else []), verdict="verdict", limit=200)
 
@@ -59,14 +60,17 @@ def preview(book: Book) -> display.Html:
         for kind, found in (("rows", rules.rows), ("content", rules.content), ("none", rules.none))
         for rule in found
         if not rule.from_revision or rule.from_revision in applied
+    ] + [
+        {"kind": "changes", "check": f"{rule.table}: {', '.join(rule.columns)}", "grade": "-"}
+        for rule in rules.changes
+        if not rule.from_revision or rule.from_revision in applied
     ]
-    return display.table(pd.DataFrame(rows), empty="no declared check: every table must keep its number of rows")
+    return display.table(pd.DataFrame(rows), empty="no declared check: every table must keep its rows and their values")
 
 
 def _version_rows(plan: Plan) -> dict[str, int]:
     """Returns how many rows the version table must have: one for each head, none at base."""
-    schema = f"{plan.version_table_schema}." if plan.version_table_schema else ""
-    return {f"{schema}{plan.version_table}": len(standing.end(plan))}
+    return {_version_table(plan): len(standing.end(plan))}
 
 
 def verify(book: Book) -> Verification:
@@ -79,15 +83,22 @@ def verify(book: Book) -> Verification:
     """
     if book.dry_run:
         return Verification.of(book.skipped(), comparison=pd.DataFrame(columns=list(comparison.DTYPES)), declared=())
-    earlier, values = before.taken(book)
-    rules = before.of_an_empty_database(before.declared(book)) if earlier.empty else before.declared(book)
+    earlier, rules = before.taken(book), before.declared(book)
+    if earlier.tables.empty:
+        rules = before.of_an_empty_database(rules)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        now = before.measure(book, connection)
+        now = before.measure(book, connection, earlier=earlier.columns)
         judged = checks.after(
-            connection, rules, values, before.key(book), applied=before.applied(book), timeout_s=before.limit_s(book)
+            connection,
+            rules,
+            earlier.values,
+            before.key(book),
+            applied=before.applied(book),
+            timeout_s=before.limit_s(book),
         )
-    frame = comparison.compare(
-        earlier,
+    values = earlier.values
+    counted = comparison.compare(
+        earlier.tables,
         now.tables,
         expected={**values.expected(), **_version_rows(book.plan())},
         dropped=before.dropped(book),
@@ -95,16 +106,22 @@ def verify(book: Book) -> Verification:
         grades=values.grades(),
         left_out=now.left_out,
     )
-    book.folder.write_table("after", now.tables)
+    found = evidence.judge(
+        earlier.columns, evidence.keyed(now.columns, before.key(book)), _known(book, earlier, now, rules)
+    )
+    frame = evidence.merge(counted, found)
+    before.write(book, "after", now)
     book.folder.write_table("comparison", frame)
+    sequences = evidence.sequences(earlier.sequences, now.sequences)
     receipt = book.finish(
-        [_applied(book), *comparison.checks(frame), *judged, _unchanged(book)],
+        [_applied(book), *comparison.checks(counted), *evidence.checks(found), *sequences, *judged, _unchanged(book)],
         {
             "taken_at": now.taken_at.isoformat(),
             "snapshot": now.snapshot,
             "tables": len(now.tables),
             "rows": int(now.tables["rows"].sum()),
             "left_out": dict(now.left_out),
+            "unread": dict(now.unread),
         },
     )
     return Verification.of(receipt, comparison=frame, declared=tuple(judged))
@@ -137,3 +154,37 @@ def _unchanged(book: Book) -> Check:
         found="; ".join(changed) or "every file as it was planned with",
         next="Make sure that the change was meant; it stays in the record." if changed else "",
     )
+
+
+def _known(book: Book, earlier: before.Before, now: measurement.Measurement, rules: checks.Declared) -> evidence.Known:
+    """Returns what the rules, the plan and the record say of the tables, by "schema.table"."""
+    names = {f"{schema}.{table}" for schema, table in zip(now.tables["schema"], now.tables["table"], strict=True)}
+    changes = {
+        **comparison.placed(checks.changes(rules, before.applied(book)), names),
+        **comparison.placed({_version_table(book.plan()): {evidence.EVERY}}, names),
+    }
+    by_rule = comparison.placed(dict.fromkeys(earlier.values.rows, True), names)
+    unread = {
+        **earlier.unread,
+        **now.unread,
+        **({} if before.key(book) else dict.fromkeys(names, before.lost_key(book))),
+    }
+    return evidence.Known(
+        changes=changes,
+        by_rule=set(by_rule),
+        unread={name: why for name, why in unread.items() if name in names},
+        apart=now.apart,
+        traffic=_traffic(book, names),
+    )
+
+
+def _traffic(book: Book, names: set[str]) -> Collection[str]:
+    """Returns the tables in which a changed value may be somebody else's, or the way back's, which declares none."""
+    if book.plan().direction == "down":
+        return names
+    return touched.untouched(book, names) if book.target.writers == "running" else ()
+
+
+def _version_table(plan: Plan) -> str:
+    """Returns the table in which Alembic notes the revision: the run is meant to change it."""
+    return f"{plan.version_table_schema}.{plan.version_table}" if plan.version_table_schema else plan.version_table

@@ -1,0 +1,132 @@
+"""What tables are made of: their columns, and the key their rows are told apart by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg2 import sql
+
+from alembook.postgres import connection as connections
+from alembook.postgres import statements
+from alembook.snapshots.expressions import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One table as it is read.
+
+    Attributes:
+        pages: size of the heap in pages of 8 kB as the catalogue estimates it.
+        columns: in the order of the table.
+        key: the columns rows are told apart by, in the order of the index; empty when there is none.
+    """
+
+    schema: str
+    table: str
+    pages: int
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Returns "schema.table"."""
+        return f"{self.schema}.{self.table}"
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """Returns the table as SQL names it."""
+        return sql.Identifier(self.schema, self.table)
+
+    def column(self, name: str) -> Column:
+        """Returns a column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def keyed(self) -> tuple[Column, ...]:
+        """Returns the columns of the key."""
+        return tuple(self.column(name) for name in self.key)
+
+    def values(self) -> tuple[Column, ...]:
+        """Returns the columns outside the key."""
+        return tuple(column for column in self.columns if column.name not in self.key)
+
+    def identity(self) -> sql.Composable:
+        """Returns the expression of a row's 64-bit identity: the hash of its key, or of the whole row without one.
+
+        The hash of the key's first column seeds that of the second, and so on.
+        """
+        if not self.key:
+            return self._record()
+        seed: sql.Composable = sql.SQL("0")
+        for column in self.keyed():
+            seed = sql.SQL("coalesce({}, 0)").format(column.hash(sql.Identifier(column.name), seed))
+        return seed
+
+    def _record(self) -> sql.Composable:
+        """Returns the hash of a whole row, hashed once more.
+
+        hash_record_extended combines its columns linearly (31 * h1 + h2): its sum over a table would not change when
+        values change places between rows.
+        """
+        if not self.columns:
+            return sql.SQL("0::pg_catalog.int8")
+        values = sql.SQL(", ").join(column.value(sql.Identifier(column.name)) for column in self.columns)
+        record = "pg_catalog.hash_record_extended(ROW({}), 0)"
+        return sql.SQL(f'pg_catalog.hashtextextended({record}::pg_catalog.text COLLATE "C", 0)').format(values)
+
+    def like(self, earlier: Mapping[str, str], key: Collection[str]) -> Layout:
+        """Returns the table reduced to what an earlier measurement can be compared with.
+
+        Args:
+            earlier: column -> meaning, in the order they were measured.
+            key: the key they were measured by; it is kept where its columns still are, else there is none.
+        """
+        now = {column.name: column for column in self.columns}
+        kept = tuple(now[name] for name, meaning in earlier.items() if name in now and now[name].meaning == meaning)
+        names = {column.name for column in kept}
+        return replace(self, columns=kept, key=tuple(key) if names.issuperset(key) else ())
+
+
+def read(connection: connections.Connection, tables: Collection[Mapping[str, Any]]) -> list[Layout]:
+    """Returns the layout of each table.
+
+    Args:
+        connection: any.
+        tables: rows of ``tables.sql``.
+
+    Raises:
+        errors.QueryFailed: the catalogue cannot be read.
+    """
+    oids = [row["oid"] for row in tables]
+    found = connections.rows(connection, statements.load(__package__, "layout.sql"), {"tables": oids}) if oids else []
+    columns: dict[int, list[dict[str, Any]]] = {oid: [] for oid in oids}
+    for row in found:
+        columns[row["table_oid"]].append(row)
+    return [
+        Layout(
+            schema=row["schema"],
+            table=row["table"],
+            pages=row["pages"],
+            columns=tuple(_column(each) for each in columns[row["oid"]]),
+            key=_key(columns[row["oid"]]),
+        )
+        for row in tables
+    ]
+
+
+def _column(row: Mapping[str, Any]) -> Column:
+    return Column.from_catalog(
+        name=row["name"],
+        shown=row["type"],
+        base=row["base"],
+        is_builtin=row["is_builtin"],
+        kind=row["kind"],
+        element=row["element"],
+        element_known=bool(row["element_is_builtin"]),
+    )
+
+
+def _key(rows: Collection[Mapping[str, Any]]) -> tuple[str, ...]:
+    keyed = [row for row in rows if row["key_position"] is not None]
+    return tuple(row["name"] for row in sorted(keyed, key=lambda row: int(row["key_position"])))

@@ -1,0 +1,68 @@
+"""``alembook compare`` as an operator calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from alembook import cli
+from alembook.postgres import connection as connections
+from alembook.postgres.embedded import Server
+
+
+@pytest.fixture
+def two(server18: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Returns the references of two databases with one table each."""
+    monkeypatch.chdir(tmp_path)
+    named = []
+    for side in ("left", "right"):
+        database = server18.create_database(f"cli_{side}_{os.getpid()}_{abs(hash(tmp_path)) % 10**9}")
+        with connections.closing(connections.connect(database, application_name="alembook test")) as connection:
+            connections.execute(
+                connection,
+                "CREATE TABLE people (id int PRIMARY KEY, name text);"
+                "INSERT INTO people SELECT i, 'name ' || i FROM generate_series(1, 50) AS i;"
+                "CREATE TABLE other (i int)",
+            )
+        (tmp_path / side).write_text(database.url().replace("+psycopg2", ""), encoding="utf-8")
+        named.append(f"file:{side}")
+    return named[0], named[1]
+
+
+def change(side: str, statement: str) -> None:
+    """Executes a statement in the database a reference stands for."""
+    database = connections.Database.parse(Path(side.partition(":")[2]).read_text(encoding="utf-8"))
+    with connections.closing(connections.connect(database, application_name="alembook test")) as connection:
+        connections.execute(connection, statement)
+
+
+def test_equal_databases_exit_with_0(two: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each table is listed with its rows on both sides."""
+    assert cli.execute(["compare", *two]) == 0
+    assert "public.people  " in capsys.readouterr().out
+
+
+def test_different_databases_exit_with_3(two: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The kinds and columns are shown; keys only when they are asked for."""
+    change(two[1], "UPDATE people SET name = '' WHERE id = 37")
+    assert cli.execute(["compare", *two]) == 3
+    told = capsys.readouterr().out
+    assert "changed" in told
+    assert "37" not in told
+    assert cli.execute(["compare", *two, "--show-keys"]) == 3
+    assert "37" in capsys.readouterr().out
+
+
+def test_what_cannot_be_compared_exits_with_4(two: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that one side may not read is no equal table."""
+    for side in two:
+        change(side, "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w")
+        change(side, "CREATE FOREIGN TABLE far (i int) SERVER s")
+    assert cli.execute(["compare", *two, "--json"]) == 4
+    found = json.loads(capsys.readouterr().out)
+    assert found["outcome"] == "UNVERIFIED"
+    assert found["tables"][0]["reason"] == "a foreign table: its rows are another server's"
+    assert cli.execute(["compare", *two, "--tables", "people"]) == 0

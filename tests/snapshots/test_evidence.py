@@ -1,0 +1,327 @@
+"""What checksums say of damage, and of changes that alter nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from alembook.postgres import connection as connections
+from alembook.postgres import embedded
+from alembook.postgres.connection import Connection
+from alembook.postgres.embedded import Server
+from alembook.snapshots import evidence, measurement
+from alembook.snapshots.evidence import Evidence, Known
+from alembook.snapshots.measurement import Measurement
+from alembook.verdict import Check, Grade, Outcome
+from tests.snapshots import everything
+
+PEOPLE = """
+    CREATE TABLE people (id serial PRIMARY KEY, name text, note varchar(30), score float8, paid numeric(10, 4),
+                         born timestamptz, tags text[], extra json);
+    INSERT INTO people (name, note, score, paid, born, tags, extra)
+    SELECT 'name ' || i, CASE WHEN i % 5 > 0 THEN 'note ' || i END, i / 3.0, i / 7.0,
+           timestamptz '2026-01-01 00:00+00' + i * interval '1 hour', ARRAY['t' || i], '{"a": 1}'
+      FROM generate_series(1, 100) AS i;
+    CREATE TABLE heap (a int, b text);
+    INSERT INTO heap SELECT i % 10, 'b' || i FROM generate_series(1, 50) AS i
+"""
+
+
+def measured(connection: Connection, earlier: pd.DataFrame | None = None) -> Measurement:
+    """Returns what is measured in a snapshot of its own."""
+    with measurement.snapshot(connection):
+        return measurement.measure(connection, earlier=earlier)
+
+
+def judged(before: Measurement, after: Measurement, **known: Any) -> dict[str, Evidence]:
+    """Returns the evidence by table, checksums keyed as an archive holds them."""
+    facts = {"changes": {}, "unread": {**before.unread, **after.unread}, "apart": after.apart, **known}
+    return evidence.judge(
+        evidence.keyed(before.columns, b"k"),
+        evidence.keyed(after.columns, b"k"),
+        Known(**facts),
+    )
+
+
+def changed(connection: Connection, statements: str, **known: Any) -> dict[str, Evidence]:
+    """Returns the evidence of what statements did."""
+    before = measured(connection)
+    for statement in statements.split(";;"):
+        connections.execute(connection, statement)
+    return judged(before, measured(connection, before.columns), **known)
+
+
+DAMAGE = {
+    "a column of one row": ("UPDATE people SET name = 'other' WHERE id = 7", ("name",)),
+    "NULL to empty": ("UPDATE people SET note = '' WHERE id = 5", ("note",)),
+    "empty where there was a value": ("UPDATE people SET note = NULL WHERE id = 6", ("note",)),
+    "a value moved to another row": (
+        "UPDATE people p SET score = q.score FROM people q WHERE (p.id, q.id) IN ((3, 4), (4, 3))",
+        ("score",),
+    ),
+    "NULL moved to another row": (
+        "UPDATE people SET note = CASE id WHEN 5 THEN 'note 6' END WHERE id IN (5, 6)",
+        ("note",),
+    ),
+    "a trailing space": ("UPDATE people SET note = note || ' ' WHERE id = 8", ("note",)),
+    "a time zone shift": ("UPDATE people SET born = born + interval '1 hour'", ("born",)),
+    "float rounding": ("UPDATE people SET score = score::float4 WHERE id = 1", ("score",)),
+    "decimals lost": ("ALTER TABLE people ALTER paid TYPE numeric(10, 2)", ("paid",)),
+    "a text cut": ("ALTER TABLE people ALTER name TYPE varchar(6) USING left(name, 6)", ("name",)),
+    "an element of an array": ("UPDATE people SET tags = tags || NULL::text WHERE id = 2", ("tags",)),
+    "json written differently": ("""UPDATE people SET extra = '{"a":1}' WHERE id = 2""", ("extra",)),
+    "two columns": ("UPDATE people SET name = upper(name), score = -score", ("name", "score")),
+    "a row deleted and another inserted": ("UPDATE people SET id = 1000 WHERE id = 100", ()),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_found_and_its_column_named(connection18: Connection, name: str) -> None:
+    """The number of rows is what it was in all of these; the other table stays equal."""
+    statement, columns = DAMAGE[name]
+    connections.execute(connection18, PEOPLE)
+    found = changed(connection18, statement)
+    assert (found["public.people"].outcome, found["public.people"].columns) == (Outcome.FAILED, columns)
+    assert found["public.heap"].outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("statement", "columns"),
+    [
+        ("UPDATE heap SET b = b || ' ' WHERE b = 'b3'", ("b",)),
+        ("UPDATE heap SET a = NULL WHERE b = 'b20'", ("a",)),
+        ("UPDATE heap SET a = CASE b WHEN 'b1' THEN 2 ELSE 1 END WHERE b IN ('b1', 'b2')", ()),
+        ("DELETE FROM heap WHERE b = 'b1';; INSERT INTO heap SELECT * FROM heap WHERE b = 'b2'", ("a", "b")),
+    ],
+)
+def test_a_table_without_a_key_is_judged_by_its_rows(
+    connection18: Connection, statement: str, columns: tuple[str, ...]
+) -> None:
+    """Also when each column holds the same values as before, in other rows."""
+    connections.execute(connection18, PEOPLE)
+    found = changed(connection18, statement)["public.heap"]
+    assert (found.outcome, found.columns) == (Outcome.FAILED, columns)
+
+
+NOTHING = {
+    "a rewrite": "VACUUM FULL people",
+    "a cluster": "CLUSTER people USING people_pkey",
+    "an index": "CREATE INDEX ON people (name)",
+    "an index built concurrently": "CREATE INDEX CONCURRENTLY ON people (name)",
+    "a column with a default": "ALTER TABLE people ADD plan text NOT NULL DEFAULT 'basic'",
+    "a column with a volatile default": "ALTER TABLE people ADD token uuid NOT NULL DEFAULT gen_random_uuid()",
+    "a generated column": "ALTER TABLE people ADD twice float8 GENERATED ALWAYS AS (score * 2) STORED",
+    "a wider integer": "ALTER TABLE people ALTER id TYPE bigint",
+    "a wider text": "ALTER TABLE people ALTER note TYPE varchar(200)",
+    "a varchar to text": "ALTER TABLE people ALTER note TYPE text",
+    "more digits": "ALTER TABLE people ALTER paid TYPE numeric(20, 8)",
+    "a column that goes": "ALTER TABLE people DROP score",
+    "a type of another meaning": "ALTER TABLE people ALTER extra TYPE jsonb USING extra::jsonb",
+    "rows in another place": "UPDATE people SET name = name",
+    "a constraint": "ALTER TABLE people ADD CHECK (score > 0) NOT VALID;; ALTER TABLE people ADD UNIQUE (name)",
+    "a not null": "ALTER TABLE people ALTER name SET NOT NULL",
+    "a toast rewrite": "ALTER TABLE people ALTER name SET STORAGE EXTERNAL;; VACUUM FULL people",
+    "an identity": "ALTER TABLE people ALTER id DROP DEFAULT",
+    "a table that was renamed and back": "ALTER TABLE people RENAME TO p;; ALTER TABLE p RENAME TO people",
+    "another order of rows": "CREATE TABLE h AS SELECT * FROM heap ORDER BY b DESC;; TRUNCATE heap;; "
+    "INSERT INTO heap SELECT * FROM h",
+    "statistics": "ANALYZE",
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_alters_no_value_raises_no_alarm(connection18: Connection, name: str) -> None:
+    """Rewrites, indexes, new columns, wider types: every column both sides have is equal."""
+    connections.execute(connection18, PEOPLE)
+    found = changed(connection18, NOTHING[name])
+    assert {table: (each.outcome, each.word) for table, each in found.items()} == {
+        "public.people": (Outcome.PASSED, "equal"),
+        "public.heap": (Outcome.PASSED, "equal"),
+    }
+
+
+def test_every_type_survives_a_rewrite(connection: Connection) -> None:
+    """Built-in types, enums, composites, domains and ranges of a user; NULL in each of them."""
+    connections.execute(connection, everything.script())
+    assert changed(connection, "VACUUM FULL everything")["public.everything"].word == "equal"
+
+
+def test_a_lost_value_of_every_type_is_seen(connection: Connection) -> None:
+    """One value made NULL: the column is named, with its number of NULLs."""
+    connections.execute(connection, everything.script())
+    before = measured(connection)
+    for column in everything.columns():
+        first = f"(SELECT min(id) FROM everything WHERE {column} IS NOT NULL)"
+        connections.execute(connection, f"UPDATE everything SET {column} = NULL WHERE id = {first}")
+        after = measured(connection, before.columns)
+        found = judged(before, after)["public.everything"]
+        assert (found.columns, found.nulls.partition(" ")[0]) == ((column,), column)
+        before = after
+
+
+@pytest.mark.parametrize(("old", "new"), [(16, 18), (18, 18), (18, 16)])
+def test_dump_and_restore_raises_no_alarm(
+    server16: Server, server18: Server, tmp_path: Path, old: int, new: int
+) -> None:
+    """Into another major version and into another database: enums have other oids there, and the sums are the same."""
+    servers = {16: server16, 18: server18}
+    name = f"moved_{old}_{new}_{abs(hash(tmp_path)) % 10**9}"
+    source, goal = servers[old].create_database(name), servers[new].create_database(f"{name}_there")
+    with contextlib.ExitStack() as stack:
+        here, there = (
+            stack.enter_context(contextlib.closing(connections.connect(each, application_name="alembook test")))
+            for each in (source, goal)
+        )
+        connections.execute(there, "CREATE TYPE shifts_the_oids AS ENUM ('a')")
+        connections.execute(here, everything.script())
+        connections.execute(here, PEOPLE)
+        dump = [str(embedded.binaries(18 if new == 18 else 16) / "pg_dump"), "--no-owner", source.conninfo()]
+        if (old, new) == (18, 16):
+            dump[0] = str(embedded.binaries(18) / "pg_dump")
+        text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
+        kept = [line for line in text.splitlines() if not line.startswith(("SET transaction_timeout", "\\restrict"))]
+        kept = [line for line in kept if not line.startswith("\\unrestrict")]
+        psql = [str(embedded.binaries(18) / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-d", goal.conninfo()]
+        subprocess.run(psql, input="\n".join(kept), capture_output=True, text=True, check=True)
+        before = measured(here)
+        found = judged(before, measured(there, before.columns))
+    assert {each.word for each in found.values()} == {"equal"}
+    assert set(found) == {"public.everything", "public.people", "public.heap"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "was", "becomes"),
+    [
+        ("numeric", "1", "-1"),
+        ("numeric", "NaN", "Infinity"),
+        ("bigint", "1", "4294967296"),
+        ("jsonb", '{"a": 1}', '{"a": -1}'),
+        ("int[]", "{1,2}", "{{1,2}}"),
+        ("int8range", "[1,2)", "[4294967296,4294967297)"),
+        ("box", "(1,1),(0,0)", "(2,1),(1,0)"),
+        ("char(3)", "a", "b"),
+    ],
+)
+def test_values_that_postgresql_hashes_alike_are_told_apart(
+    connection18: Connection, kind: str, was: str, becomes: str
+) -> None:
+    """With a key and without one."""
+    connections.execute(
+        connection18,
+        f"""CREATE TABLE keyed (id int PRIMARY KEY, v {kind}); INSERT INTO keyed VALUES (1, '{was}');
+            CREATE TABLE bare (v {kind}); INSERT INTO bare VALUES ('{was}')""",
+    )
+    found = changed(connection18, f"UPDATE keyed SET v = '{becomes}';; UPDATE bare SET v = '{becomes}'")
+    assert [found[f"public.{name}"].columns for name in ("keyed", "bare")] == [("v",), ("v",)]
+
+
+def test_what_is_declared_is_not_judged(connection18: Connection) -> None:
+    """The other columns are; "*" is every column."""
+    connections.execute(connection18, PEOPLE)
+    statement = "UPDATE people SET name = upper(name), score = 0"
+    found = changed(connection18, statement, changes={"public.people": {"name"}})["public.people"]
+    assert (found.outcome, found.columns) == (Outcome.FAILED, ("score",))
+    found = changed(connection18, "UPDATE people SET name = 'x'", changes={"public.people": {"name"}})["public.people"]
+    assert (found.outcome, found.reason) == (Outcome.PASSED, "declared to change: name")
+    found = changed(connection18, "UPDATE people SET id = id + 1000", changes={"public.people": {"*"}})["public.people"]
+    assert (found.outcome, found.word) == (Outcome.PASSED, "not judged")
+
+
+def test_a_table_whose_rows_come_and_go_by_rule_is_judged_while_its_keys_stay(connection18: Connection) -> None:
+    """With other keys there is nothing to compare sums with; with the same ones the columns are judged."""
+    connections.execute(connection18, PEOPLE)
+    found = changed(connection18, "INSERT INTO people (name) VALUES ('new')", by_rule={"public.people"})
+    assert (found["public.people"].outcome, found["public.people"].word) == (Outcome.PASSED, "not judged")
+    found = changed(connection18, "UPDATE people SET score = 1", by_rule={"public.people"})
+    assert (found["public.people"].outcome, found["public.people"].columns) == (Outcome.FAILED, ("score",))
+
+
+def test_what_the_run_did_not_touch_may_be_traffic(connection18: Connection) -> None:
+    """With writers running such a difference is no verdict: a should that is UNVERIFIED."""
+    connections.execute(connection18, PEOPLE)
+    found = changed(connection18, "UPDATE people SET name = 'x' WHERE id = 1", traffic={"public.people"})
+    assert evidence.checks(found)[0] == Check(
+        name="values of public.people",
+        subject="public.people",
+        grade=Grade.SHOULD,
+        outcome=Outcome.UNVERIFIED,
+        expected="unchanged",
+        found="different: name",
+        why="values of name are not what they were; the run did not touch the table, and others may write",
+        next="Compare public.people with the restored backup (`alembook compare`); with writers stopped this would be "
+        "certain.",
+    )
+
+
+def test_a_key_that_is_gone_is_unverified_unless_declared(connection18: Connection) -> None:
+    """Its sums were seeded by the key, and cannot be made again."""
+    connections.execute(connection18, PEOPLE)
+    statement = "ALTER TABLE people DROP id"
+    assert changed(connection18, statement)["public.people"].outcome is Outcome.UNVERIFIED
+    connections.execute(connection18, "ALTER TABLE people ADD id serial PRIMARY KEY")
+    declared = {"public.people": {"id"}}
+    assert changed(connection18, statement, changes=declared)["public.people"].outcome is Outcome.PASSED
+
+
+def test_what_could_not_be_compared_is_said(connection18: Connection) -> None:
+    """Columns that went, came, or have another type."""
+    connections.execute(connection18, PEOPLE)
+    statement = "ALTER TABLE people DROP score, ADD new int, ALTER extra TYPE jsonb USING extra::jsonb"
+    assert changed(connection18, statement)["public.people"].reason == (
+        "not compared: score is gone, extra was json, is jsonb, new is new"
+    )
+
+
+def test_a_pass_that_takes_too_long_is_unverified(connection18: Connection) -> None:
+    """The table is counted all the same."""
+    connections.execute(connection18, PEOPLE)
+    connections.execute(
+        connection18,
+        "CREATE TABLE big AS SELECT repeat(md5(i::text), 30000) AS t, i AS id FROM generate_series(1, 300) AS i",
+    )
+    before = measured(connection18)
+    with measurement.snapshot(connection18):
+        after = measurement.measure(connection18, earlier=before.columns, timeout_s=0.001)
+    assert after.tables["rows"].tolist() == before.tables["rows"].tolist()
+    assert judged(before, after)["public.big"] == Evidence(
+        outcome=Outcome.UNVERIFIED, word="unverified", reason="a pass over it took longer than 0.001 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "outcome", "grade"),
+    [
+        ("SELECT 1", Outcome.PASSED, Grade.MUST),
+        ("INSERT INTO people (id) VALUES (101)", Outcome.FAILED, Grade.MUST),
+        ("SELECT setval('people_id_seq', 50)", Outcome.FAILED, Grade.MUST),
+        ("SELECT setval('people_id_seq', 1, false)", Outcome.FAILED, Grade.MUST),
+        ("TRUNCATE people RESTART IDENTITY", Outcome.PASSED, Grade.MUST),
+    ],
+)
+def test_a_sequence_must_be_ahead_of_its_table(
+    connection18: Connection, statement: str, outcome: Outcome, grade: Grade
+) -> None:
+    """The next value it gives must not be in the table or behind it."""
+    connections.execute(connection18, PEOPLE)
+    before = measured(connection18)
+    connections.execute(connection18, statement)
+    (check,) = evidence.sequences(before.sequences, measured(connection18).sequences)
+    assert (check.name, check.outcome, check.grade) == (
+        "sequence public.people_id_seq is ahead of public.people.id",
+        outcome,
+        grade,
+    )
+
+
+def test_a_sequence_that_was_behind_is_only_a_should(connection18: Connection) -> None:
+    """The run did not do it; it is said all the same."""
+    connections.execute(connection18, PEOPLE)
+    connections.execute(connection18, "SELECT setval('people_id_seq', 50)")
+    before = measured(connection18)
+    (check,) = evidence.sequences(before.sequences, before.sequences)
+    assert (check.grade, check.outcome, check.why) == (Grade.SHOULD, Outcome.FAILED, "it was so before the change")
