@@ -127,15 +127,9 @@ def measure(
     countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
     layouts, apart = _layouts(connection, countable, earlier)
     sequences = _sequences(connection, countable)
-    counted = crew.read(
-        connection,
-        layouts,
-        ends={name: [row["column"] for row in rows] for name, rows in sequences.items()},
-        timeout_s=timeout_s,
-        on_table=on_table,
-        connect=connect,
-        workers=workers,
-    )
+    ends = {name: [row["column"] for row in rows] for name, rows in sequences.items()}
+    how = {"timeout_s": timeout_s, "on_table": on_table, "connect": connect, "workers": workers}
+    counted = crew.read(connection, layouts, ends=ends, **how)  # type: ignore[arg-type]
     instant = connections.rows(connection, statements.load(__package__, "instant.sql"))[0]
     return Measurement(
         tables=frame([_counted(each, counted[each.name]) for each in layouts]),

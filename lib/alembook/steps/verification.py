@@ -96,16 +96,7 @@ def verify(book: Book) -> Verification:
             applied=before.applied(book),
             timeout_s=before.limit_s(book),
         )
-    values = earlier.values
-    counted = comparison.compare(
-        earlier.tables,
-        now.tables,
-        expected={**values.expected(), **_version_rows(book.plan())},
-        dropped=before.dropped(book),
-        unknown=values.unknown(),
-        grades=values.grades(),
-        left_out=now.left_out,
-    )
+    counted = _counted(book, earlier, now)
     found = evidence.judge(
         earlier.columns, evidence.keyed(now.columns, before.key(book)), _known(book, earlier, now, rules)
     )
@@ -125,6 +116,20 @@ def verify(book: Book) -> Verification:
         },
     )
     return Verification.of(receipt, comparison=frame, declared=tuple(judged))
+
+
+def _counted(book: Book, earlier: before.Before, now: measurement.Measurement) -> pd.DataFrame:
+    """Returns rows before, after and expected, table by table."""
+    values = earlier.values
+    return comparison.compare(
+        earlier.tables,
+        now.tables,
+        expected={**values.expected(), **_version_rows(book.plan())},
+        dropped=before.dropped(book),
+        unknown=values.unknown(),
+        grades=values.grades(),
+        left_out=now.left_out,
+    )
 
 
 def _applied(book: Book) -> Check:
