@@ -153,7 +153,6 @@ def test_a_protected_target_is_refused(tmp_path: Path) -> None:
 
 LATER = {
     "approvals = 1": "approvals",
-    'writers = "stopped"': "writers",
     'way_back = "downgrade"': "way_back",
     "rehearsal.max_age_days = 7": "rehearsal.max_age_days",
     'rehearsal.scratch = "env:SCRATCH_URL"': "rehearsal.scratch",

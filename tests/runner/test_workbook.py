@@ -34,6 +34,7 @@ def test_copies_know_their_run(run: RunFolder, tmp_path: Path) -> None:
         "run_id": run.run_id,
         "config": str(tmp_path / "alembook.toml"),
         "to": "head",
+        "reviewer": "",
     }
     committed = nbformat.read(ROOT / "runbooks" / made[0].name, as_version=4).cells
     assert [cell.source for cell in cells[2:]] == [cell.source for cell in committed[2:]]

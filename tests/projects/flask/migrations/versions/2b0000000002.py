@@ -13,8 +13,8 @@ depends_on = None
 
 
 def upgrade():
-    accounts = sa.table("accounts", sa.column("id", sa.Integer), sa.column("email", sa.String))
-    op.bulk_insert(accounts, [{"id": 1, "email": "ada@example.org"}, {"id": 2, "email": "bob@example.org"}])
+    accounts = sa.table("accounts", sa.column("email", sa.String))
+    op.bulk_insert(accounts, [{"email": "ada@example.org"}, {"email": "bob@example.org"}])
 
 
 def downgrade():
