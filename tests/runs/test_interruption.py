@@ -79,7 +79,7 @@ def goes_on(place: Workplace, run: Path) -> str:
 @pytest.mark.parametrize(
     ("writer", "event", "notebook", "standing"),
     [
-        ("40_upgrade.s2.agent", "revision_committed", "40_upgrade.s2", " of 8 revisions of the plan are applied"),
+        ("40_upgrade.s1.agent", "revision_committed", "40_upgrade.s1", " of 8 revisions of the plan are applied"),
         ("50_backfill.s1.kernel", "backfill_batch", "50_backfill.s1", "2 of 8 revisions of the plan are applied"),
     ],
 )
