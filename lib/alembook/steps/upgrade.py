@@ -49,7 +49,7 @@ class Upgrade(Receipt):
 
     def statements(self) -> display.Html:
         """Returns the slowest statements."""
-        return display.table(self.executed.nlargest(15, "ms"), empty="no statement ran")
+        return display.table(self.executed.sort_values("ms", ascending=False).head(15), empty="no statement ran")
 
     def require(self) -> display.Html:
         """Returns the open gate.
