@@ -45,6 +45,17 @@ def test_the_environment_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "PYTHONPATH" not in found
 
 
+@pytest.mark.parametrize("is_rehearsal", [False, True])
+def test_a_rehearsal_is_told_to_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_rehearsal: bool
+) -> None:
+    """Only where the database is a copy does the child see ALEMBOOK_REHEARSAL, whatever our own environment says."""
+    monkeypatch.setenv("ALEMBOOK_REHEARSAL", "of somebody")
+    target = target_of(tmp_path)
+    with handover.environment(target, DATABASE, application_name="a", is_rehearsal=is_rehearsal) as found:
+        assert found.get("ALEMBOOK_REHEARSAL") == ("1" if is_rehearsal else None)
+
+
 def test_files_are_private_and_go_away(tmp_path: Path) -> None:
     """A template becomes a file only we can read; its path is in the variable, and the file is gone afterwards."""
     target = replace(target_of(tmp_path), files={"APP_CONFIG": '{"url": "{url}"}'})

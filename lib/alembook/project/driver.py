@@ -116,6 +116,7 @@ def upgrade(
     guards: Mapping[str, Sequence[Guard]],
     run_id: str,
     on_event: OnEvent,
+    is_rehearsal: bool = False,
 ) -> None:
     """Applies revisions, or takes them back: exactly these in this order, each in a commit of its own.
 
@@ -129,6 +130,7 @@ def upgrade(
         run_id: for the ledger, and the name of the agent's connections: "alembook RUN_ID agent".
         on_event: gets every event as it comes: connected, revision_started, statement, blocked, retry,
             revision_committed, guard_failed, failed, output, finished; transaction: the server's id of each attempt.
+        is_rehearsal: the database is a copy; the project's process sees ALEMBOOK_REHEARSAL=1.
 
     Raises:
         errors.UpgradeFailed: a revision failed; ``state`` says what is applied, by the version table.
@@ -138,11 +140,9 @@ def upgrade(
     """
     if not revisions:
         return
-    place = location.find(target)
-    if target.ledger:
-        with contextlib.closing(connections.connect(database, application_name="alembook ledger")) as connection:
-            ledger.prepare(connection, target.ledger)
-    work = Work(target, database, session, name=f"alembook {run_id} agent", on_event=on_event)
+    place = _prepared(target, database)
+    name = f"alembook {run_id} agent"
+    work = Work(target, database, session, name=name, on_event=on_event, is_rehearsal=is_rehearsal)
     request = {
         "verb": "upgrade",
         "revisions": list(revisions),
@@ -157,3 +157,12 @@ def upgrade(
             if event is None:
                 work.look_for_blockers()
     work.conclude(is_done=work.has_finished)
+
+
+def _prepared(target: config.Target, database: Database) -> location.Location:
+    """Returns where the project is, once the ledger its revisions write to is there."""
+    place = location.find(target)
+    if target.ledger:
+        with contextlib.closing(connections.connect(database, application_name="alembook ledger")) as connection:
+            ledger.prepare(connection, target.ledger)
+    return place

@@ -37,12 +37,17 @@ def filled(template: str, database: Database) -> str:
 
 
 @contextlib.contextmanager
-def environment(target: config.Target, database: Database, *, application_name: str) -> Iterator[dict[str, str]]:
+def environment(
+    target: config.Target, database: Database, *, application_name: str, is_rehearsal: bool = False
+) -> Iterator[dict[str, str]]:
     """Yields the whole environment of the agent; private files it names live as long.
 
-    ``PYTHONPATH`` is ours: another interpreter does not get it.
+    ``PYTHONPATH`` is ours: another interpreter does not get it. ALEMBOOK_REHEARSAL says that the database is a copy,
+    so that a revision which also works on something else (files, a queue) can leave that alone.
     """
     own = {"PYTHONUNBUFFERED": "1", "PGAPPNAME": application_name}
+    if is_rehearsal:
+        own["ALEMBOOK_REHEARSAL"] = "1"
     if target.flask_app:
         own["FLASK_APP"] = target.flask_app
     given = {name: filled(template, database) for name, template in target.environment.items()}

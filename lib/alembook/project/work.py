@@ -25,16 +25,33 @@ _UNTOUCHED = "unchanged: nothing was run."
 
 
 class Work:
-    """One agent's work: what it told, who blocked it, and what is left when it fails."""
+    """One agent's work: what it told, who blocked it, and what is left when it fails.
+
+    Args:
+        target: with the project.
+        database: the target's.
+        session: the run's, held by somebody.
+        name: of the agent's connections; cut to what PostgreSQL keeps of it.
+        on_event: gets the events an operator may see.
+        is_rehearsal: the database is a copy, and the project is told so.
+    """
 
     def __init__(
-        self, target: config.Target, database: Database, session: Session, *, name: str, on_event: OnEvent
+        self,
+        target: config.Target,
+        database: Database,
+        session: Session,
+        *,
+        name: str,
+        on_event: OnEvent,
+        is_rehearsal: bool = False,
     ) -> None:
         self._target = target
         self._database = database
         self._session = session
         self._name = name[:_NAME_LENGTH]
         self._on_event = on_event
+        self._is_rehearsal = is_rehearsal
         self._watch = watch.Watch(database, self._name)
         self._started = time.monotonic()
         self._told: dict[str, Event] = {}
@@ -56,8 +73,11 @@ class Work:
         """Yields the agent's events; afterwards it has ended, and nothing of it runs on the server."""
         clean = Redactor(self._database.password).clean
         whole = {**request, **self._request(place, settings)}
+        surroundings = handover.environment(
+            self._target, self._database, application_name=self._name, is_rehearsal=self._is_rehearsal
+        )
         with (
-            handover.environment(self._target, self._database, application_name=self._name) as environment,
+            surroundings as environment,
             self._watch,
             Conversation(
                 self._target.python, whole, environment=environment, directory=place.directory, clean=clean
