@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from alembook import config
+from alembook import config, errors
 from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
 from alembook.postgres.session import Session
@@ -16,7 +16,7 @@ from alembook.project.conversation import Event
 from alembook.project.description import Description
 from alembook.project.work import OnEvent, Work
 
-__all__ = ["Description", "Guard", "Rendered", "describe", "render", "upgrade"]
+__all__ = ["Description", "Guard", "Models", "Rendered", "compare", "describe", "render", "upgrade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,19 @@ class Rendered:
 
     sql: str
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """How the project's models stand to the database, by Alembic's own comparison.
+
+    Attributes:
+        differences: a sentence each, sorted; () when they agree, or when it could not be judged.
+        why: the reason it could not be judged; "" when it was.
+    """
+
+    differences: tuple[str, ...] = ()
+    why: str = ""
 
 
 def describe(target: config.Target, database: Database, session: Session, *, log: OnEvent) -> Description:
@@ -104,6 +117,30 @@ def render(
         for event in told
         if event["event"] == "rendered"
     }
+
+
+def compare(target: config.Target, database: Database, session: Session, *, log: OnEvent) -> Models:
+    """Returns how the project's models differ from the database, as ``alembic check`` would: nothing is written.
+
+    It can be judged only where every head is applied, env.py has a ``target_metadata`` and writes nothing of its own.
+
+    Args:
+        target: and the others, as ``describe``.
+        database: the target's.
+        session: the run's.
+        log: gets every event.
+
+    Raises:
+        errors.ConfigurationError, errors.WrongDatabase, errors.SessionLost: as ``describe``. A project that fails is
+            an answer: ``why`` says how.
+    """
+    request = {"verb": "compare", "ledger": target.ledger}
+    try:
+        told = _look(target, database, session, request, log)
+    except errors.ProjectFailed as error:
+        return Models(why=error.what.removesuffix("."))
+    [found] = [event for event in told if event["event"] == "compared"]
+    return Models(differences=tuple(sorted(found["differences"])), why=found["why"])
 
 
 def upgrade(

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import os
 import sys
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from alembic.script import Script
 from sqlalchemy import event
@@ -17,6 +17,8 @@ from .door import Door, raw
 from .environment import Environment, tuple_of
 from .failure import Caught, Failure, describe, is_foreign, sqlstate
 from .wire import Wire
+
+Also = Callable[[Sequence[str], Any], None]
 
 READ_ONLY = "25006"
 _ROUNDS = 20
@@ -35,6 +37,17 @@ class Look:
         self._door = door
         self._contexts: List[Dict[str, Any]] = []
         self._skipped: List[str] = []
+        self._also: Optional[Also] = None
+
+    @property
+    def left_out(self) -> List[str]:
+        """Returns the statements that were left out, because a read-only session refused them."""
+        return list(self._skipped)
+
+    @property
+    def contexts(self) -> int:
+        """Returns how often env.py got to its revisions."""
+        return len(self._contexts)
 
     def install(self) -> None:
         """Listens for statements that a read-only session refused before."""
@@ -62,12 +75,17 @@ class Look:
             modules=_modules(),
         )
 
-    def visit(self, environment: Environment) -> None:
+    def visit(self, environment: Environment, *, also: Optional[Also] = None) -> None:
         """Runs env.py, which changes nothing.
+
+        Args:
+            environment: the project.
+            also: called with version rows and migration context where env.py gets to its revisions.
 
         Raises:
             Failure: it never reached its revisions.
         """
+        self._also = also
         self._run_env(environment)
         if not self._contexts:
             raise Failure("unfinished", "env.py ended without running migrations.")
@@ -108,6 +126,8 @@ class Look:
         if self._door.holder(raw(context.connection)) is None:
             raise Failure("session_lost", "The session that holds the run's locks is gone.")
         self._contexts.append(dict(facts(context, self._door), rows=list(heads)))
+        if self._also is not None:
+            self._also(heads, context)
         return ()
 
 

@@ -23,7 +23,7 @@ _CONCURRENT = re.compile(
     r"^\s*(CREATE\s+(UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\b.*|ALTER\s+TABLE\b.*\bDETACH\b.*)\s+CONCURRENTLY\b",
     re.IGNORECASE | re.DOTALL,
 )
-_LITERAL = re.compile(r"'[^']*'|\b\d+\b")
+LITERAL = re.compile(r"'[^']*'|\b\d+\b")
 
 
 class Tape:
@@ -103,7 +103,7 @@ class Tape:
         rows(raw(connection), "SELECT set_config('lock_timeout', '{}', false)".format(int(timeout_ms)))
 
     def _note(self, statement: str, ms: float, count: int) -> None:
-        text = statement if len(self._repeated) < TEXTS else _LITERAL.sub("?", statement)
+        text = statement if len(self._repeated) < TEXTS else LITERAL.sub("?", statement)
         seen = self._repeated.setdefault(text, {"times": 0, "ms": 0.0, "rows": 0})
         seen["times"] += 1
         if seen["times"] <= REPEATS:

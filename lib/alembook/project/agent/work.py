@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any, Mapping
 
+from .comparison import compare
 from .description import Look
 from .door import Door
 from .environment import opened
@@ -37,12 +38,14 @@ def main(control: int, events: int) -> None:
 def _work(wire: Wire, request: Mapping[str, Any]) -> None:
     door = Door(wire, request["session"], request["settings"])
     door.install()
-    if request["verb"] in {"describe", "sql"}:
+    if request["verb"] in {"describe", "sql", "compare"}:
         look = Look(wire, door)
         look.install()
         with opened(request["project"]) as environment:
             if request["verb"] == "sql":
                 render(wire, look, environment, request["revisions"])
+            elif request["verb"] == "compare":
+                compare(wire, look, environment, request["ledger"])
             else:
                 look.run(environment)
         return
