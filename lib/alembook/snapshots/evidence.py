@@ -74,11 +74,12 @@ class _Side:
 def keyed(columns: pd.DataFrame, key: bytes) -> pd.DataFrame:
     """Returns a measured table of columns whose checksums say nothing without the key: HMAC-SHA-256, 128 bits of it.
 
-    The sum over a table of one row is that row's hash, and could be tried against guessed values.
+    The sum over a table of one row is that row's hash, and could be tried against guessed values: without a key there
+    are no checksums.
     """
 
     def hide(checksum: str) -> str:
-        return hmac.new(key, checksum.encode(), hashlib.sha256).hexdigest()[:32] if checksum else ""
+        return hmac.new(key, checksum.encode(), hashlib.sha256).hexdigest()[:32] if checksum and key else ""
 
     return columns.assign(checksum=columns["checksum"].map(hide).astype(columns["checksum"].dtype))
 

@@ -98,6 +98,7 @@ def measure(
     include: Collection[str] = ("*",),
     exclude: Collection[str] = (),
     leave_out_schemas: Collection[str] = (),
+    only: Collection[str] | None = None,
     earlier: pd.DataFrame | None = None,
     connect: crew.Connect | None = None,
     workers: int = 1,
@@ -114,6 +115,7 @@ def measure(
         include: patterns of "schema.table" or "table" (``*``, ``?``, ``[...]``; upper and lower case differ).
         exclude: patterns of what to leave out again.
         leave_out_schemas: schemas that are not the project's, such as Alembook's own.
+        only: "schema.table" of the tables in scope; None is all of them. The others are not named as left out.
         earlier: ``columns`` of an earlier measurement this one will be compared with: tables in it are summed up over
             the columns both have with one meaning, by the key they had then.
         connect: opens another connection to the same database, for more than one worker.
@@ -124,7 +126,7 @@ def measure(
     Raises:
         errors.QueryFailed: a table could not be counted; the error names it.
     """
-    countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
+    countable, left_out = _countable(connection, include, exclude, leave_out_schemas, only)
     layouts, apart = _layouts(connection, countable, earlier)
     sequences = _sequences(connection, countable)
     ends = {name: [row["column"] for row in rows] for name, rows in sequences.items()}
@@ -248,10 +250,12 @@ def _countable(
     include: Collection[str],
     exclude: Collection[str],
     leave_out_schemas: Collection[str],
+    only: Collection[str] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Returns the tables that are asked for and can be counted, and why the others cannot."""
     found = connections.rows(connection, statements.load(__package__, "tables.sql"))
     asked = [row for row in found if row["schema"] not in leave_out_schemas and _is_asked(row, include, exclude)]
+    asked = asked if only is None else [row for row in asked if _name(row) in only]
     left_out = {_name(row): reason for row in asked if (reason := _reason_to_leave_out(row))}
     return [row for row in asked if _name(row) not in left_out], left_out
 

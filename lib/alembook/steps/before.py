@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings.source import Source
-from alembook.snapshots import checks, evidence, measurement
+from alembook.snapshots import checks, crew, evidence, measurement
 from alembook.steps.runbook import Book
 
 _TABLE = "before"
@@ -67,17 +67,31 @@ def of_an_empty_database(rules: checks.Declared) -> checks.Declared:
 
 
 def measure(
-    book: Book, connection: connections.Connection, *, earlier: pd.DataFrame | None = None
+    book: Book,
+    connection: connections.Connection,
+    *,
+    earlier: pd.DataFrame | None = None,
+    connect: crew.Connect | None = None,
+    only: Collection[str] | None = None,
 ) -> measurement.Measurement:
-    """Measures every table in the scope of the target's policy, inside the transaction the caller opened."""
+    """Measures the tables the target's policy includes, inside the transaction the caller opened.
+
+    Args:
+        book: with the policy.
+        connection: to the target, or to any other database such as a restored copy.
+        earlier: as ``measurement.measure``.
+        connect: opens further connections to the same database; the target's when it is not given.
+        only: "schema.table" of what is in scope; None is every table.
+    """
     policy = book.target.verify
     return measurement.measure(
         connection,
         include=policy.include,
         exclude=policy.exclude,
         leave_out_schemas=[book.target.ledger] if book.target.ledger else [],
+        only=only,
         earlier=earlier,
-        connect=book.connect,
+        connect=connect or book.connect,
         workers=policy.workers,
         timeout_s=limit_s(book),
         on_table=lambda done, total: book.event("table_counted", done=done, total=total) if done == total else None,
@@ -99,8 +113,7 @@ def take(book: Book) -> None:
     if is_taken(book):
         return
     rules = declared(book)
-    if not key(book):
-        atomic.write_text(_key_path(book), secrets.token_hex(32))
+    make_key(book)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         found = measure(book, connection)
         if found.tables.empty:
@@ -123,6 +136,7 @@ def take(book: Book) -> None:
 
 def write(book: Book, name: str, found: measurement.Measurement) -> list[str]:
     """Writes a measurement into the record, checksums keyed; returns the files of tables, columns and sequences."""
+    make_key(book)
     frames = {
         name: found.tables,
         f"{name}_columns": evidence.keyed(found.columns, key(book)),
@@ -156,6 +170,12 @@ def taken(book: Book) -> Before:
         unread=receipt["unread"],
         values=values,
     )
+
+
+def make_key(book: Book) -> None:
+    """Makes the run's secret, unless it has one or what was measured before the change was keyed with one now lost."""
+    if not is_taken(book) and not key(book):
+        atomic.write_text(_key_path(book), secrets.token_hex(32))
 
 
 def key(book: Book) -> bytes:
