@@ -12,7 +12,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres import embedded
 from alembook.postgres.connection import Connection, Database
 from alembook.postgres.embedded import Server
+from tests import interpreters
 
 MAJORS = (18, 16)
 _FOLDER = pytest.StashKey[Path]()
@@ -110,3 +111,11 @@ def connection18(database18: Database) -> Iterator[Connection]:
     """Yields a connection in autocommit mode to an empty database on PostgreSQL 18."""
     with contextlib.closing(connections.connect(database18, application_name="alembook test")) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def interpreter(pytestconfig: pytest.Config) -> Callable[[str], Path]:
+    """Returns a function that makes the interpreter of an example project with a requirements.txt, or finds it made."""
+    cache = getattr(pytestconfig, "cache", None)
+    folder = cache.mkdir("interpreters") if cache else pytestconfig.stash[_FOLDER] / "interpreters"
+    return lambda example: interpreters.make(folder, example)
