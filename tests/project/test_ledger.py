@@ -28,3 +28,17 @@ def test_an_existing_table_needs_no_rights(connection18: Connection) -> None:
     ledger.prepare(connection18, "alembook")
     execute(connection18, "SET default_transaction_read_only = on")
     ledger.prepare(connection18, "alembook")
+
+
+def test_a_table_of_an_earlier_version_gets_what_it_lacks(connection18: Connection) -> None:
+    """A record without the column for changes keeps its rows and gets the column."""
+    ledger.prepare(connection18, "alembook")
+    execute(connection18, "ALTER TABLE alembook.applied DROP COLUMN changes")
+    execute(
+        connection18,
+        """INSERT INTO alembook.applied (run_id, revision, down_revision, direction, seconds, sha256)
+           VALUES ('r', 'a', '', 'up', 1, '')""",
+    )
+    ledger.prepare(connection18, "alembook")
+    [row] = rows(connection18, "SELECT revision, changes FROM alembook.applied")
+    assert (row["revision"], row["changes"]) == ("a", None)

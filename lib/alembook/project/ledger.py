@@ -9,11 +9,13 @@ from alembook.postgres import connection as connections
 from alembook.postgres import statements
 
 _APPLIED = "SELECT revision FROM {table} WHERE run_id = %(run_id)s"
+_COMPLETE = """SELECT EXISTS (SELECT FROM pg_attribute
+ WHERE attrelid = to_regclass(%(name)s) AND attname = 'changes' AND NOT attisdropped)"""
 _NO_RIGHT = "SQLSTATE 42501"
 
 
 def prepare(connection: connections.Connection, schema: str) -> None:
-    """Makes schema and table where they are missing; does nothing where they are there.
+    """Makes schema, table and column where they are missing; does nothing where they are there.
 
     Args:
         connection: to the target, writing.
@@ -23,7 +25,7 @@ def prepare(connection: connections.Connection, schema: str) -> None:
         errors.AccessRefused: the role may not create it.
     """
     table = sql.Identifier(schema, "applied")
-    if connections.scalar(connection, "SELECT to_regclass(%(name)s)", {"name": table.as_string(connection)}):
+    if connections.scalar(connection, _COMPLETE, {"name": table.as_string(connection)}):
         return
     statement = sql.SQL(statements.load(__package__, "ledger.sql")).format(schema=sql.Identifier(schema))
     try:

@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS {schema}.applied (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seconds double precision NOT NULL,
     sha256 text NOT NULL,
+    changes jsonb,
     PRIMARY KEY (run_id, revision, direction, applied_at)
 );
+ALTER TABLE {schema}.applied ADD COLUMN IF NOT EXISTS changes jsonb;
 COMMENT ON TABLE {schema}.applied IS 'Alembic revisions applied by Alembook; one row each, committed with the revision.'

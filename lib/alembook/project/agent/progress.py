@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Optional, Sequence, Set
 
+from .changes import Changes, Counts
 from .environment import Environment
 from .failure import Failure
 
@@ -16,6 +17,10 @@ class Progress:
         revision: its id.
         number: 1 for the first attempt.
         commits: commits the tape had seen when it began.
+
+    Attributes:
+        transaction: the server's id of it; None before it has begun.
+        changes: what it changed, table by table; None when that is not known.
     """
 
     def __init__(self, revision: str, number: int, commits: int) -> None:
@@ -26,6 +31,8 @@ class Progress:
         self.transaction: Optional[str] = None
         self.sha256 = ""
         self.down: Sequence[str] = ()
+        self.changing: Optional[Changes] = None
+        self.changes: Optional[Counts] = None
 
     def seconds(self) -> float:
         """Returns the seconds since it began."""

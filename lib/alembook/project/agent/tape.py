@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from .changes import TRUNCATE
 from .door import raw, rows
 from .wire import Wire
 
@@ -37,6 +38,7 @@ class Tape:
         revision: the revision statements belong to now; None outside of one.
         commits: commits seen so far. One on the migrating connection counts when something follows it: the event
             comes before the COMMIT, which may fail (a deferred constraint, SQLSTATE 40001) and leave nothing.
+        has_truncated: the revision has emptied a table by TRUNCATE.
     """
 
     def __init__(self, wire: Wire, limits: Dict[str, int]) -> None:
@@ -48,6 +50,7 @@ class Tape:
         self._is_committing = False
         self.revision: Optional[str] = None
         self.commits = 0
+        self.has_truncated = False
 
     def install(self) -> None:
         """Listens on the class, so that every engine is heard."""
@@ -60,6 +63,7 @@ class Tape:
         self._repeated.clear()
         self._own = connection.info
         self._is_committing = False
+        self.has_truncated = False
         self.revision = revision
 
     def end(self) -> None:
@@ -97,6 +101,7 @@ class Tape:
         if _CONCURRENT.match(statement):
             self._limit(connection, self._limits["lock_timeout_ms"])
         if not self._is_muted:
+            self.has_truncated = self.has_truncated or bool(TRUNCATE.search(statement))
             self._note(statement, ms, max(int(cursor.rowcount), 0))
 
     def _limit(self, connection: Any, timeout_ms: int) -> None:

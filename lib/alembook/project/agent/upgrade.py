@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 import os
 import random
 import time
@@ -12,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from alembic.runtime.migration import MigrationStep
 from sqlalchemy import text
 
+from .changes import Changes
 from .context import facts, mode
 from .door import Door, literal, raw, rows
 from .environment import Environment, file_hash, tuple_of
@@ -25,9 +27,10 @@ RETRIED = ("55P03", "40P01", "40001")
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _ENDING_S = 5.0
-LEDGER = """INSERT INTO {schema}.applied (run_id, revision, down_revision, direction, applied_at, seconds, sha256)
+LEDGER = """INSERT INTO {schema}.applied
+ (run_id, revision, down_revision, direction, applied_at, seconds, sha256, changes)
 VALUES (:run_id, :revision, :down_revision, :direction, clock_timestamp(), CAST(:seconds AS double precision),
- :sha256)"""
+ :sha256, CAST(:changes AS jsonb))"""
 
 
 class Upgrade:
@@ -176,6 +179,7 @@ class Upgrade:
                 self._wire.send("transaction", revision=progress.revision, transaction=progress.transaction)
                 for guard in self._request["guards"].get(progress.revision, ()):
                     self._guard(context, dbapi, progress.revision, guard)
+                progress.changing = Changes(dbapi)
                 return function(**named)
 
         return inside
@@ -192,28 +196,35 @@ class Upgrade:
     def _applied(self, **named: Any) -> None:
         """Writes the ledger's row in the revision's own transaction: both are there, or neither."""
         progress = self._progress
-        schema = self._request["ledger"]
-        if progress is None or not schema:
+        if progress is None:
             return
         with self._noted():
-            context = named["ctx"]
-            quoted = context.connection.dialect.identifier_preparer.quote_identifier(schema)
-            values = {
-                "run_id": self._request["run_id"],
-                "revision": progress.revision,
-                "down_revision": ", ".join(progress.down),
-                "direction": self._request["direction"],
-                "seconds": progress.seconds(),
-                "sha256": progress.sha256,
-            }
-            statement = text(LEDGER.format(schema=quoted))
-            self._tape.unheard(lambda: context.connection.execute(statement, values))
+            connection = named["ctx"].connection
+            if progress.changing is not None and not self._tape.has_truncated:
+                progress.changes = progress.changing.counted(raw(connection))
+            if self._request["ledger"]:
+                self._record(connection, progress)
+
+    def _record(self, connection: Any, progress: Progress) -> None:
+        quoted = connection.dialect.identifier_preparer.quote_identifier(self._request["ledger"])
+        values = {
+            "run_id": self._request["run_id"],
+            "revision": progress.revision,
+            "down_revision": ", ".join(progress.down),
+            "direction": self._request["direction"],
+            "seconds": progress.seconds(),
+            "sha256": progress.sha256,
+            "changes": None if progress.changes is None else json.dumps(progress.changes),
+        }
+        statement = text(LEDGER.format(schema=quoted))
+        self._tape.unheard(lambda: connection.execute(statement, values))
 
     def _committed(self, progress: Progress) -> None:
         self._tape.end()
         self._progress = None
         self._remaining.remove(progress.revision)
-        self._wire.send("revision_committed", revision=progress.revision, seconds=progress.seconds())
+        fields = {"revision": progress.revision, "seconds": progress.seconds(), "changes": progress.changes}
+        self._wire.send("revision_committed", **fields)
 
     def _noted(self) -> _Noted:
         return _Noted(self)
