@@ -42,6 +42,7 @@ ANOTHER = {
     "limits.concurrent_lock_timeout_ms": "1",
     "limits.statement_timeout_ms": "1",
     "limits.check_timeout_s": "1",
+    "limits.window": '"22:00-04:00"',
     "backup.directory": '"elsewhere"',
     "backup.jobs": "1",
     "backup.keep": "1",

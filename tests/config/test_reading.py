@@ -24,7 +24,7 @@ from tests.config.test_file import DEMO, demo, refusal, written
             DEMO + "[targets.demo.limits]\nlock_timeout = 1",
             "alembook.toml: targets.demo.limits.lock_timeout is not a key Alembook knows.\n"
             "  why:  accepted in [targets.demo.limits]: lock_timeout_ms, lock_attempts, concurrent_lock_timeout_ms, "
-            "statement_timeout_ms, check_timeout_s.\n"
+            "statement_timeout_ms, check_timeout_s, window.\n"
             "  next: Did you mean lock_timeout_ms?",
         ),
         (

@@ -3,6 +3,7 @@
 from alembook.config.environment import child_environment, session_keys, write_session_keys
 from alembook.config.file import Archive, Configuration, load
 from alembook.config.target import Backfill, Backup, Limits, Reference, Target, Verify, reference, resolve
+from alembook.config.window import Window
 
 __all__ = [
     "Archive",
@@ -13,6 +14,7 @@ __all__ = [
     "Reference",
     "Target",
     "Verify",
+    "Window",
     "child_environment",
     "load",
     "reference",

@@ -12,6 +12,7 @@ from typing import Any
 from alembook import errors
 from alembook.config.reading import Table, refuse_passwords
 from alembook.config.target import REFERENCE, Backfill, Backup, Limits, Reference, Target, Verify, read_reference
+from alembook.config.window import FORM, Window
 
 NAME = "alembook.toml"
 #: What a target may be called: its runs lie in a folder of that name.
@@ -208,7 +209,16 @@ def _limits(table: Table) -> Limits:
         ),
         statement_timeout_ms=table.number("statement_timeout_ms", default.statement_timeout_ms),
         check_timeout_s=table.number("check_timeout_s", default.check_timeout_s, at_least=1),
+        window=_window(table),
     )
+
+
+def _window(table: Table) -> str:
+    text = table.text("window", "") or ""
+    try:
+        return Window.parse(text).text if text else ""
+    except ValueError as error:
+        raise table.refuse("window", accepted=FORM, found=text) from error
 
 
 def _backup(table: Table, folder: Path) -> Backup:

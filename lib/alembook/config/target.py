@@ -46,13 +46,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of what a run may cost others. 0 means no limit, where it is allowed."""
+    """Bounds of what a run may cost others. 0 means no limit, where it is allowed; window "" = at any time."""
 
     lock_timeout_ms: int = 2000
     lock_attempts: int = 10
     concurrent_lock_timeout_ms: int = 600_000
     statement_timeout_ms: int = 0
     check_timeout_s: int = 300
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from alembook import config, errors
@@ -143,6 +144,13 @@ def compare(target: config.Target, database: Database, session: Session, *, log:
     return Models(differences=tuple(sorted(found["differences"])), why=found["why"])
 
 
+def _closes_at(target: config.Target) -> float | None:
+    """Returns when the open maintenance window closes, seconds since 1970; None when none is open, or none is set."""
+    text = target.limits.window
+    closes = config.Window.parse(text).closes_at(datetime.now(UTC)) if text else None
+    return closes.timestamp() if closes else None
+
+
 def upgrade(
     target: config.Target,
     database: Database,
@@ -185,7 +193,7 @@ def upgrade(
         "revisions": list(revisions),
         "direction": direction,
         "guards": {revision: [asdict(guard) for guard in each] for revision, each in guards.items()},
-        "limits": asdict(target.limits),
+        "limits": {**asdict(target.limits), "closes_at": None if is_rehearsal else _closes_at(target)},
         "ledger": target.ledger,
         "run_id": run_id,
     }

@@ -28,6 +28,11 @@ _TEXTS: Mapping[str, tuple[str, str, str]] = {
         "in its own transaction, with {table} locked, the backfill's `pending` still found a row.",
         "Something still writes such rows: deploy the application that no longer does, run the backfill again, go on.",
     ),
+    "window_closed": (
+        "The maintenance window closed before the revision {revision}.",
+        "limits.window of the target says when revisions may be applied; those before it are committed.",
+        "Go on with this run when it opens again.",
+    ),
     "session_lost": (
         "The session that holds the run's locks is gone, so nothing more was applied.",
         "without it another run could begin (server restart, failover, network, or somebody ended the backend).",

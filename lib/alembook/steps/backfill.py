@@ -11,7 +11,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.backfills import batch, declaration, engine, keyed
 from alembook.postgres import connection as connections
-from alembook.steps import standing
+from alembook.steps import standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Outcome
@@ -125,9 +125,21 @@ def _one(book: Book, each: declaration.Backfill) -> engine.Outcome:
         attempts=book.target.limits.lock_attempts,
         ledger=book.target.ledger,
         run_id=book.folder.run_id,
-        still_right=book.require_session,
+        still_right=lambda: _may_go_on(book),
         on_batch=lambda told: book.event(f"backfill_{told['event']}", name=each.name, **_without_event(told)),
     )
+
+
+def _may_go_on(book: Book) -> None:
+    """Does nothing while the run's locks are held and the maintenance window is open: asked before each batch."""
+    book.require_session()
+    if window.check(book.target.limits).outcome is not Outcome.PASSED:
+        raise errors.BackfillFailed(
+            "The maintenance window closed before the backfill's next batch.",
+            why=f"limits.window of the target is {book.target.limits.window}.",
+            next="Go on with this run when it opens again: it goes on after the last batch.",
+            state="every batch that was begun is committed; nothing is half done.",
+        )
 
 
 def _writing(book: Book) -> connections.Connection:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from alembook import display
-from alembook.postgres import catalog
+from alembook.postgres import around, catalog
 from alembook.postgres import connection as connections
 from alembook.postgres import preflight as preflights
 from alembook.postgres.identity import Identity
@@ -16,6 +16,7 @@ from alembook.project import driver, findings, state
 from alembook.project.description import Description
 from alembook.project.findings import Review
 from alembook.project.plan import Plan
+from alembook.steps import window
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
@@ -59,13 +60,21 @@ def preflight(book: Book, project: Description, review: Review) -> list[Check]:
             needed.add(book.target.ledger)
         if state.read(connection, project.version_table, project.version_table_schema) is None:
             needed.add(project.version_table_schema or "")
-        return preflights.checks(
+        largest = max((finding.size_bytes or 0 for finding in review.findings), default=0)
+        beside = around.checks(
+            connection,
+            backups=book.target.backup.directory,
+            rewritten_bytes=largest,
+            max_lag_s=book.target.backfill.max_replication_lag_s,
+        )
+        judged = preflights.checks(
             connection,
             touched=review.touched,
             altered=review.altered,
             schemas=sorted(needed),
             dump_jobs=book.target.backup.jobs,
         )
+    return [*judged, *beside, window.check(book.target.limits)]
 
 
 def checks(review: Review) -> list[Check]:

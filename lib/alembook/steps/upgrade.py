@@ -15,7 +15,7 @@ from alembook.postgres import catalog
 from alembook.postgres import connection as connections
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import before, planning, standing
+from alembook.steps import before, planning, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
 from alembook.verdict import Check, Grade, Outcome
@@ -81,11 +81,13 @@ def apply(book: Book) -> Upgrade:
     Raises:
         errors.PlanChanged: a file or the database differs from the plan; nothing was applied.
         errors.SessionLost: the run's locks are gone; nothing was applied.
+        errors.Waiting: the maintenance window is closed; nothing was applied.
     """
     if book.dry_run:
         nothing = {"spans": pd.DataFrame(columns=_SPANS), "executed": pd.DataFrame(columns=_STATEMENTS)}
         return Upgrade.of(book.skipped(), **nothing)
     book.require_session()
+    window.require_open(book.target.limits)
     plan = book.plan()
     stage = plan.stage(book.stage)
     todo = _todo(book, plan, stage)

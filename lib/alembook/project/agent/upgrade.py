@@ -91,12 +91,19 @@ class Upgrade:
         with self._noted():
             self._prepare(environment, heads, context)
         for revision in self._portion(context):
+            with self._noted():
+                self._require_time(revision)
             self._progress = self._next(revision)
             yield self._step(environment, context, self._progress)
             if context._in_external_transaction:
                 self._returned = self._progress
             else:
                 self._committed(self._progress)
+
+    def _require_time(self, revision: str) -> None:
+        closes_at = self._request["limits"]["closes_at"]
+        if closes_at is not None and time.time() >= closes_at:
+            raise Failure("window_closed", "The maintenance window closed.", revision=revision)
 
     def _portion(self, context: Any) -> List[str]:
         return self._remaining[:1] if context._in_external_transaction else list(self._remaining)
