@@ -8,6 +8,7 @@
     │   ├── UnknownRun                    a run the archive does not have
     │   ├── ToolMissing                   a program or interpreter that is needed and not there
     │   ├── AccessRefused                 the server answered: wrong password, role, database, too few rights
+    │   ├── ScratchUnfit                  no place where this backup could be restored
     │   ├── ProtectedTarget               a protected target, and a guard it needs does not exist yet
     │   └── NotAvailableYet               a key that is understood and whose feature this version lacks
     ├── CheckFailed                   3   a must check FAILED: the gate is closed
@@ -19,6 +20,7 @@
     │   ├── PlanChanged                   something differs from the frozen plan
     │   ├── SessionLost                   the session that holds the run's locks is gone
     │   ├── BackupFailed
+    │   ├── RestoreFailed
     │   ├── ProjectFailed                 the project (env.py, a revision's file) could not be loaded or run
     │   ├── UpgradeFailed
     │   ├── BackfillFailed
@@ -123,6 +125,10 @@ class AccessRefused(UsageError):
     """The server answered and refused."""
 
 
+class ScratchUnfit(UsageError):
+    """No place where the backup could be restored for proof and rehearsal."""
+
+
 class ProtectedTarget(UsageError):
     """A protected target, and a guard it needs does not exist yet."""
 
@@ -196,6 +202,10 @@ class SessionLost(StepFailed):
 
 class BackupFailed(StepFailed):
     """No usable backup was made."""
+
+
+class RestoreFailed(StepFailed):
+    """A dump could not be restored."""
 
 
 class ProjectFailed(StepFailed):
