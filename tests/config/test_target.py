@@ -155,7 +155,6 @@ LATER = {
     "approvals = 1": "approvals",
     'way_back = "downgrade"': "way_back",
     "rehearsal.max_age_days = 7": "rehearsal.max_age_days",
-    'rehearsal.scratch = "env:SCRATCH_URL"': "rehearsal.scratch",
     "backup.keep = 3": "backup.keep",
     'backup.proof = "recent"': "backup.proof",
     "backup.proof_max_age_days = 7": "backup.proof_max_age_days",

@@ -181,7 +181,7 @@ def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tup
     """Returns the keys that ask for a feature this version lacks."""
     later = ["approvals"] if table.number("approvals", 0) else []
     later += ["way_back"] if table.text("way_back", "restore") != "restore" else []
-    later += [f"rehearsal.{key}" for key in ("scratch", "max_age_days") if rehearsal.has(key)]
+    later += [f"rehearsal.{key}" for key in ("max_age_days",) if rehearsal.has(key)]
     for policy in policies:
         part = type(policy).__name__.lower()
         defaults = {field.name: field.default for field in fields(policy)}
