@@ -75,7 +75,11 @@ class Project:
         self.upgrade(*revisions, direction="down")
 
     def upgrade(
-        self, *revisions: str, guards: Mapping[str, list[driver.Guard]] | None = None, direction: str = "up"
+        self,
+        *revisions: str,
+        guards: Mapping[str, list[driver.Guard]] | None = None,
+        direction: str = "up",
+        **further: Any,
     ) -> None:
         """Applies revisions."""
         driver.upgrade(
@@ -87,6 +91,7 @@ class Project:
             guards=guards or {},
             run_id="20261122T120301Z-4f2a9c",
             on_event=self._take,
+            **further,
         )
 
     def on(self, name: str, act: Callable[[Event], object]) -> None:

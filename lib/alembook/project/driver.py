@@ -162,6 +162,7 @@ def upgrade(
     run_id: str,
     on_event: OnEvent,
     is_rehearsal: bool = False,
+    rehearsed: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
     """Applies revisions, or takes them back: exactly these in this order, each in a commit of its own.
 
@@ -175,7 +176,9 @@ def upgrade(
         run_id: for the ledger, and the name of the agent's connections: "alembook RUN_ID agent".
         on_event: gets every event as it comes: connected, revision_started, statement, blocked, retry,
             revision_committed, guard_failed, failed, output, finished; transaction: the server's id of each attempt.
-        is_rehearsal: the database is a copy; the project's process sees ALEMBOOK_REHEARSAL=1.
+        is_rehearsal: the database is a copy; the process sees ALEMBOOK_REHEARSAL=1, and tells what is locked and
+            rewritten, with an event "rehearsed" for each revision.
+        rehearsed: revision -> "sql" of its event "rehearsed", which it must keep to; one that is not in it is free.
 
     Raises:
         errors.UpgradeFailed: a revision failed; ``state`` says what is applied, by the version table.
@@ -186,8 +189,6 @@ def upgrade(
     if not revisions:
         return
     place = _prepared(target, database)
-    name = f"alembook {run_id} agent"
-    work = Work(target, database, session, name=name, on_event=on_event, is_rehearsal=is_rehearsal)
     request = {
         "verb": "upgrade",
         "revisions": list(revisions),
@@ -196,7 +197,15 @@ def upgrade(
         "limits": {**asdict(target.limits), "closes_at": None if is_rehearsal else _closes_at(target)},
         "ledger": target.ledger,
         "run_id": run_id,
+        "trace": is_rehearsal,
+        "rehearsed": rehearsed or {},
     }
+    name = f"alembook {run_id} agent"
+    _applied(Work(target, database, session, name=name, on_event=on_event, is_rehearsal=is_rehearsal), place, request)
+
+
+def _applied(work: Work, place: location.Location, request: Mapping[str, Any]) -> None:
+    """Lets an agent apply what is asked for, and looks meanwhile who blocks it."""
     with work.begun(place, request, {}) as events:
         for event in events:
             if event is None:

@@ -33,6 +33,16 @@ _TEXTS: Mapping[str, tuple[str, str, str]] = {
         "limits.window of the target says when revisions may be applied; those before it are committed.",
         "Go on with this run when it opens again.",
     ),
+    "unrehearsed": (
+        "The revision {revision} was not applied: it sends SQL that was not rehearsed.",
+        "{difference}. It was stopped before that statement: a module it imports, a setting or the data has changed.",
+        "See what changed. If it is meant, rehearse again (`--only rehearse`), then go on with this run.",
+    ),
+    "unsent": (
+        "The revision {revision} was not applied: it left out SQL that was rehearsed.",
+        "{difference}. It was stopped before its commit: a module it imports, a setting or the data has changed.",
+        "See what changed. If it is meant, rehearse again (`--only rehearse`), then go on with this run.",
+    ),
     "session_lost": (
         "The session that holds the run's locks is gone, so nothing more was applied.",
         "without it another run could begin (server restart, failover, network, or somebody ended the backend).",

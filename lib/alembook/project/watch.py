@@ -59,6 +59,14 @@ class Watch:
             return []
         return [{**row, "query": without_literals(row["query"] or "")} for row in found]
 
+    def locks(self) -> list[tuple[str, str]]:
+        """Returns the tables the agent has locked now with the mode, as ``agent_locks.sql``; [] when nobody can say."""
+        try:
+            found = connections.rows(self._open(), statements.load(__package__, "agent_locks.sql"), self._name)
+        except errors.StepFailed:
+            return []
+        return [(row["table"], row["mode"]) for row in found]
+
     def end(self) -> list[int]:
         """Ends what the agent's connections still do: cancels, then terminates. Returns pids that could not be ended.
 

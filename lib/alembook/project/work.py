@@ -139,11 +139,15 @@ class Work:
         return event
 
     def look_for_blockers(self) -> None:
-        """Tells who blocks the agent, each blocker once for a revision.
+        """Tells who blocks the agent, each blocker once for a revision; on a rehearsal also what it has locked.
+
+        Seen from beside, that is all there is to know of a statement outside a transaction.
 
         Raises:
             errors.UpgradeFailed: the project blocks itself, which no waiting ends.
         """
+        if self._is_rehearsal and (locks := self._watch.locks()):
+            self._on_event({"event": "beside", "revision": self._revision, "locks": locks})
         for blocker in self._watch.blockers():
             key = (blocker["pid"], blocker["since"])
             if key not in self._blockers:

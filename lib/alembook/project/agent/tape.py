@@ -12,6 +12,8 @@ from sqlalchemy.engine import Engine
 
 from .changes import TRUNCATE
 from .door import raw, rows
+from .shapes import Shapes
+from .trace import Trace, held
 from .wire import Wire
 
 #: The same text is told one by one this often in a revision; a loop's further ones are summed up at its end.
@@ -33,6 +35,8 @@ class Tape:
     Args:
         wire: where events go.
         limits: "lock_timeout_ms" and "concurrent_lock_timeout_ms".
+        shapes: hears each statement of a revision before it is executed.
+        trace: on a rehearsal, what each statement locks and rewrites.
 
     Attributes:
         revision: the revision statements belong to now; None outside of one.
@@ -41,9 +45,12 @@ class Tape:
         has_truncated: the revision has emptied a table by TRUNCATE.
     """
 
-    def __init__(self, wire: Wire, limits: Dict[str, int]) -> None:
+    def __init__(self, wire: Wire, limits: Dict[str, int], shapes: Shapes, trace: Optional[Trace] = None) -> None:
         self._wire = wire
         self._limits = limits
+        self._shapes = shapes
+        self._trace = trace
+        self._unlooked = ""
         self._repeated: Dict[str, Dict[str, Any]] = {}
         self._is_muted = False
         self._own: Any = None
@@ -64,15 +71,38 @@ class Tape:
         self._own = connection.info
         self._is_committing = False
         self.has_truncated = False
+        self._unlooked = ""
+        self._shapes.begin(revision)
+        if self._trace is not None:
+            self._trace.begin(connection)
         self.revision = revision
+
+    def guarded(self, connection: Any) -> None:
+        """Counts the locks that guards of ours took to the revision, and to no statement of it."""
+        if self._trace is not None:
+            self._trace.after(connection, time.perf_counter())
 
     def end(self) -> None:
         """Tells what was summed up, and ends the revision."""
         for text, seen in self._repeated.items():
             if seen["times"] > REPEATS:
-                self._tell(text, seen["ms"], seen["rows"], times=seen["times"] - REPEATS)
+                more = {"wal_bytes": seen["wal_bytes"]} if "wal_bytes" in seen else {}
+                self._tell(text, seen["ms"], seen["rows"], times=seen["times"] - REPEATS, **more)
         self._repeated.clear()
+        if self._trace is not None and self.revision is not None:
+            told = {"locks": self._trace.end(), "sql": self._shapes.told()}
+            self._wire.send("rehearsed", revision=self.revision, **told)
         self.revision = None
+
+    def finish(self, connection: Any) -> None:
+        """Holds what a revision sent against what was rehearsed, before its commit; tells the locks it holds by now.
+
+        Raises:
+            Failure: "unsent" or "unrehearsed".
+        """
+        self._shapes.finish()
+        if self._shapes.is_compared:
+            self._wire.send("locked", revision=self.revision, locks=held(connection), unsent=self._shapes.unsent())
 
     def unheard(self, action: Callable[[], Any]) -> Any:
         """Returns what an action of ours returns; its statements are not the project's."""
@@ -83,6 +113,8 @@ class Tape:
             self._is_muted = False
 
     def _commit(self, connection: Any) -> None:
+        if self._trace is not None:
+            self._trace.commit(connection)
         if connection.info is self._own:
             self._is_committing = True
         else:
@@ -91,34 +123,56 @@ class Tape:
     def _before(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ARG002
         self.commits += self._is_committing
         self._is_committing = False
+        if self.revision is not None and not self._is_muted:
+            self._shapes.hear(statement)
+            self._catch_up(connection, statement)
         if _CONCURRENT.match(statement):
             self._limit(connection, self._limits["concurrent_lock_timeout_ms"])
         started: List[float] = connection.info.setdefault("alembook_started", [])
         started.append(time.perf_counter())
 
     def _after(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        ms = (time.perf_counter() - connection.info["alembook_started"].pop()) * 1000
+        started = connection.info["alembook_started"].pop()
+        ms = (time.perf_counter() - started) * 1000
         if _CONCURRENT.match(statement):
             self._limit(connection, self._limits["lock_timeout_ms"])
         if not self._is_muted:
+            looked = self._look(connection, statement, started)
             self.has_truncated = self.has_truncated or bool(TRUNCATE.search(statement))
-            self._note(statement, ms, max(int(cursor.rowcount), 0))
+            self._note(statement, ms, max(int(cursor.rowcount), 0), looked)
+
+    def _look(self, connection: Any, statement: str, started: float) -> Dict[str, Any]:
+        """Returns what a statement locked; a loop's further ones are not asked one by one."""
+        if self._trace is None or self.revision is None:
+            return {}
+        if self._repeated.get(statement, {"times": 0})["times"] >= REPEATS:
+            self._unlooked = statement
+            return {}
+        return self._trace.after(connection, started)
+
+    def _catch_up(self, connection: Any, statement: str) -> None:
+        """Looks once, at the end of a loop, at what its further statements did together."""
+        if self._trace is not None and self._unlooked and statement != self._unlooked:
+            seen = self._repeated[self._unlooked]
+            looked = self._trace.after(connection, time.perf_counter())
+            seen["wal_bytes"] = seen.get("wal_bytes", 0) + looked["wal_bytes"]
+            self._unlooked = ""
 
     def _limit(self, connection: Any, timeout_ms: int) -> None:
         rows(raw(connection), "SELECT set_config('lock_timeout', '{}', false)".format(int(timeout_ms)))
 
-    def _note(self, statement: str, ms: float, count: int) -> None:
+    def _note(self, statement: str, ms: float, count: int, looked: Dict[str, Any]) -> None:
         text = statement if len(self._repeated) < TEXTS else LITERAL.sub("?", statement)
         seen = self._repeated.setdefault(text, {"times": 0, "ms": 0.0, "rows": 0})
         seen["times"] += 1
         if seen["times"] <= REPEATS:
-            self._tell(statement, ms, count, times=1)
+            self._tell(statement, ms, count, times=1, **looked)
         else:
             seen["ms"] += ms
             seen["rows"] += count
 
-    def _tell(self, statement: str, ms: float, count: int, *, times: int) -> None:
-        cut = {}
+    def _tell(self, statement: str, ms: float, count: int, *, times: int, **looked: Any) -> None:
+        cut: Dict[str, Any] = {}
         if len(statement) > TEXT_LENGTH:
             digest = hashlib.sha256(statement.encode("utf-8")).hexdigest()
             cut = {"characters": len(statement), "sha256": digest}
@@ -129,5 +183,5 @@ class Tape:
             ms=round(ms, 3),
             rows=count,
             times=times,
-            **cut,
+            **dict(looked, **cut),
         )

@@ -186,6 +186,7 @@ class Upgrade:
                 self._wire.send("transaction", revision=progress.revision, transaction=progress.transaction)
                 for guard in self._request["guards"].get(progress.revision, ()):
                     self._guard(context, dbapi, progress.revision, guard)
+                self._tape.guarded(context.connection)
                 progress.changing = Changes(dbapi)
                 return function(**named)
 
@@ -207,6 +208,7 @@ class Upgrade:
             return
         with self._noted():
             connection = named["ctx"].connection
+            self._tape.finish(connection)
             if progress.changing is not None and not self._tape.has_truncated:
                 progress.changes = progress.changing.counted(raw(connection))
             if self._request["ledger"]:

@@ -13,7 +13,9 @@ from .door import Door
 from .environment import opened
 from .failure import Caught, describe
 from .rendering import render
+from .shapes import Shapes
 from .tape import Tape
+from .trace import Trace
 from .upgrade import Upgrade
 from .wire import DONE, FAILED, Wire
 
@@ -49,7 +51,7 @@ def _work(wire: Wire, request: Mapping[str, Any]) -> None:
             else:
                 look.run(environment)
         return
-    tape = Tape(wire, request["limits"])
+    tape = Tape(wire, request["limits"], Shapes(request["rehearsed"]), Trace() if request["trace"] else None)
     tape.install()
     with opened(request["project"]) as environment:
         Upgrade(wire, door, tape, request).run(environment)
