@@ -31,6 +31,7 @@ ANOTHER = {
     "files": '{ APP_CONFIG = "{url}" }',
     "flask_app": '"app:create_app"',
     "alembic_args": '["tenant=acme"]',
+    "bind": '"orders"',
     "protected": "true",
     "approvals": "1",
     "writers": '"stopped"',

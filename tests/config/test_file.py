@@ -47,6 +47,7 @@ def test_two_keys_are_enough(tmp_path: Path) -> None:
         files={},
         flask_app=None,
         alembic_args=(),
+        bind=None,
         protected=False,
         approvals=0,
         writers="running",
@@ -88,6 +89,7 @@ python = "../api/bin/python"
 working_directory = "/srv/api"
 environment = { DATABASE_URL = "{url}" }
 files = { APP_CONFIG = "url: {url}" }
+bind = ""
 alembic_args = ["tenant=acme"]
 writers = "stopped"
 postgres_bin = "pg/bin"
@@ -115,7 +117,7 @@ batch_ms = 100
     assert (target.working_directory, target.postgres_bin) == (Path("/srv/api"), tmp_path / "pg/bin")
     assert (target.environment, target.files) == ({"DATABASE_URL": "{url}"}, {"APP_CONFIG": "url: {url}"})
     assert (target.alembic_args, target.writers, target.way_back) == (("tenant=acme",), "stopped", "external")
-    assert target.ledger is None
+    assert (target.ledger, target.bind) == (None, "")
     assert target.limits == config.Limits(
         lock_timeout_ms=1,
         lock_attempts=2,

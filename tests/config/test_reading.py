@@ -16,8 +16,8 @@ from tests.config.test_file import DEMO, demo, refusal, written
             DEMO + "protectd = true",
             "alembook.toml: targets.demo.protectd is not a key Alembook knows.\n"
             "  why:  accepted in [targets.demo]: limits, backup, rehearsal, verify, backfill, database, direct, "
-            "project, python, working_directory, environment, files, flask_app, alembic_args, protected, approvals, "
-            "writers, postgres_bin, ledger, way_back.\n"
+            "project, python, working_directory, environment, files, flask_app, alembic_args, bind, protected, "
+            "approvals, writers, postgres_bin, ledger, way_back.\n"
             "  next: Did you mean protected?",
         ),
         (

@@ -77,7 +77,8 @@ def test_the_url_for_sqlalchemy(text: str, expected: str) -> None:
 def test_another_driver_may_be_asked_for() -> None:
     """What libpq calls sslmode is ssl for asyncpg."""
     database = Database.parse("postgresql://db/shop?sslmode=require")
-    assert (database.driver, database.parameters) == ("psycopg2", {"sslmode": "require"})
+    assert (database.driver, database.parameters) == ("", {"sslmode": "require"})
+    assert database.url("libpq") == "postgresql://db/shop?sslmode=require"
     assert database.url("asyncpg") == "postgresql+asyncpg://db/shop?ssl=require"
     assert Database.parse("postgresql+asyncpg://db/shop?ssl=verify-full").parameters == {"sslmode": "verify-full"}
 

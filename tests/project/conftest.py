@@ -70,6 +70,11 @@ class Project:
         """Looks at the project."""
         return driver.describe(self.target, self.database, self.session, log=self.events.append)
 
+    def render(self, revision: str) -> driver.Rendered:
+        """Returns the SQL of a revision."""
+        found = driver.render(self.target, self.database, self.session, revisions=[revision], log=self.events.append)
+        return found[revision]
+
     def downgrade(self, *revisions: str) -> None:
         """Takes revisions back."""
         self.upgrade(*revisions, direction="down")

@@ -138,7 +138,12 @@ def test_another_database_of_the_server_is_refused(make: MakeProject, server18: 
                 action()
             assert f"it reached postgres@{other.host}" in caught.value.why
             assert "/postgres; the target is " in caught.value.why
-            assert "alembic_args (-x)" in caught.value.next
+            assert caught.value.exit_code == 5
+            assert caught.value.next == (
+                "Point it right in [targets.trial]. An env.py that reads sqlalchemy.url gets it; for one that reads a "
+                'variable: environment = { DATABASE_URL = "{url}" }; a file: files = { APP_CONFIG = "..." }; -x: '
+                'alembic_args = ["url={url}"]; one of several databases: bind = "NAME".'
+            )
         assert relations(there) == before
     with contextlib.closing(connect(database18, application_name="test")) as here:
         assert state.read(here) is None

@@ -261,9 +261,9 @@ def test_an_env_that_swallows_the_error_fails(generic: Project) -> None:
 def test_an_env_that_loops_is_refused(generic: Project) -> None:
     """An env.py that runs migrations for several schemas is refused before the second."""
     generic.edit_env(("    run_migrations_online()\n", "    run_migrations_online()\n" * 2))
-    assert generic.describe().contexts == 2
-    with pytest.raises(errors.ProjectFailed, match=r"env\.py runs migrations more than once"):
-        generic.upgrade(*GENERIC)
+    for action in (generic.describe, lambda: generic.upgrade(*GENERIC)):
+        with pytest.raises(errors.ProjectFailed, match=r"env\.py runs migrations more than once"):
+            action()
 
 
 def test_an_engine_in_autocommit_is_refused(generic: Project, connection18: Connection) -> None:

@@ -158,6 +158,7 @@ def _target(name: str, table: Table, folder: Path) -> Target:
         files=table.mapping("files"),
         flask_app=table.text("flask_app"),
         alembic_args=table.texts("alembic_args"),
+        bind=table.text("bind"),
         protected=table.flag("protected", default=False),
         approvals=table.number("approvals", 0),
         writers=table.text("writers", "running", choices=("running", "stopped")) or "running",

@@ -98,6 +98,8 @@ class Target:
 
     Attributes:
         folder: of ``alembook.toml``.
+        bind: which of a project's several databases it is: the section of the ini, or Flask-SQLAlchemy's bind key
+            ("" for its default one); None when there is one.
         unavailable: keys the file sets whose feature this version lacks.
     """
 
@@ -112,6 +114,7 @@ class Target:
     files: Mapping[str, str]
     flask_app: str | None
     alembic_args: tuple[str, ...]
+    bind: str | None
     protected: bool
     approvals: int
     writers: str

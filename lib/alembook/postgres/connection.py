@@ -70,7 +70,7 @@ class Database:
         password: "" when none is needed or a passfile has it.
         dbname: name of the database; "" leaves it to libpq.
         parameters: further libpq parameters (sslmode, service, ...).
-        driver: the SQLAlchemy driver the reference named itself ("asyncpg"), or psycopg2.
+        driver: the SQLAlchemy driver the reference named itself ("asyncpg"); "" when it named none.
     """
 
     host: str = ""
@@ -79,7 +79,7 @@ class Database:
     password: str = field(default="", repr=False)
     dbname: str = ""
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
-    driver: str = "psycopg2"
+    driver: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Database:
@@ -103,7 +103,7 @@ class Database:
         parts = _parts(_as_libpq(text[found.end() :]) if found else text)
         port = 0 if "," in parts.get("port", "") else int(parts.pop("port", "") or 0)
         known = {name: parts.pop(name, "") for name in ("host", "user", "password", "dbname")}
-        driver = (found and found["driver"]) or "psycopg2"
+        driver = (found and found["driver"]) or ""
         return cls(**known, port=port, parameters=MappingProxyType(parts), driver=driver)
 
     def conninfo(self) -> str:
@@ -119,18 +119,20 @@ class Database:
         """Returns the SQLAlchemy URL, password included.
 
         Args:
-            driver: e.g. "asyncpg"; the reference's own driver, else psycopg2, when not given.
+            driver: e.g. "asyncpg"; "libpq" for no driver at all, as libpq writes it; the reference's own driver, else
+                psycopg2, when not given.
         """
         credentials = quote(self.user, safe="")
         if self.password:
             credentials += ":" + quote(self.password, safe="")
-        driver, place, query = driver or self.driver, self._place(), dict(self.parameters)
+        driver, place, query = driver or self.driver or "psycopg2", self._place(), dict(self.parameters)
         if self.host.startswith("/") or "," in self.host:
             query = {"host": self.host, **({"port": str(self.port)} if self.port else {}), **query}
             place = ""
         if driver == "asyncpg" and "sslmode" in query:
             query["ssl"] = query.pop("sslmode")
-        text = f"postgresql+{driver}://{credentials}{'@' if credentials else ''}{place}"
+        scheme = "postgresql" if driver == "libpq" else f"postgresql+{driver}"
+        text = f"{scheme}://{credentials}{'@' if credentials else ''}{place}"
         encoded = urlencode(query, quote_via=quote)
         return f"{text}/{quote(self.dbname, safe='')}" + (f"?{encoded}" if encoded else "")
 

@@ -10,6 +10,14 @@ from alembook.postgres.connection import Database
 
 _STATEMENT_LENGTH = 1500
 _NO_LOCK = "55P03"
+#: What SQLAlchemy says of an address that does not fit the project -> kind.
+_ADDRESSES = {
+    "asyncio extension requires an async driver": "not_async",
+    "greenlet_spawn has not been called": "async",
+    "Can't load plugin: sqlalchemy.dialects:": "no_address",
+    "Could not parse SQLAlchemy URL": "no_address",
+    "Could not parse rfc1738 URL": "no_address",
+}
 
 #: kind -> what, why, next. Names in braces are fields of the event.
 _TEXTS: Mapping[str, tuple[str, str, str]] = {
@@ -79,9 +87,39 @@ _TEXTS: Mapping[str, tuple[str, str, str]] = {
         "Use a plain engine in env.py; single statements can leave the transaction with autocommit_block.",
     ),
     "many": (
-        "The project's env.py runs migrations more than once.",
+        "The project's env.py runs migrations more than once: {names}.",
         "it loops over several databases or schemas; a run is about one of them.",
-        "Make one target for each, chosen by `alembic_args` or `environment`.",
+        'Make one target for each: bind = "NAME" chooses one that has a name; else `alembic_args` or `environment`.',
+    ),
+    "binds": (
+        "The project has several databases: {names}.",
+        "its ini lists them under `databases`, and the target does not say which of them it is.",
+        'Make one target for each of them, with bind = "NAME". The others are not touched then.',
+    ),
+    "no_bind": (
+        "The project has no database {bind}.",
+        "bind names one of several databases, and the project has: {names}.",
+        "Correct bind in alembook.toml.",
+    ),
+    "variable": (
+        "The project asks for the variable {variable}, which it does not have.",
+        "the child gets an allow-list and what `environment` and `files` of the target add, nothing else.",
+        "Set it in `environment`; an address is {url}, or {url+asyncpg} for another driver.",
+    ),
+    "not_async": (
+        "The project's env.py works with asyncio, and the address it got is for a driver that does not.",
+        "{message}.",
+        "Hand over {url+asyncpg} in `environment`, or write the target's reference as postgresql+asyncpg://.",
+    ),
+    "async": (
+        "The project's env.py works without asyncio, and the address it got is for a driver that needs it.",
+        "{message}.",
+        "Hand over {url+psycopg2} in `environment`, or write the target's reference without +asyncpg.",
+    ),
+    "no_address": (
+        "The project has an address of its own that is none: {message}.",
+        "env.py did not take what it got; a line like driver://user:pass@localhost/dbname stands in its ini.",
+        "See where env.py takes its address from; hand it over there: `environment`, `files`, `alembic_args`, `bind`.",
     ),
     "unfinished": (
         "The project's env.py ended without running its revisions.",
@@ -116,8 +154,10 @@ _TEXTS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def wrong_database(event: Mapping[str, Any], target: config.Target, database: Database) -> errors.WrongDatabase:
-    """Returns the error for a project that connected elsewhere."""
+def wrong_database(
+    event: Mapping[str, Any], target: config.Target, database: Database, *, state: str
+) -> errors.WrongDatabase:
+    """Returns the error for a project that connected elsewhere, or for a revision that did."""
     reached = event["reached"]
     if "dialect" in reached:
         place = f"a {reached['dialect']} database ({reached.get('database', 'in memory')})"
@@ -125,12 +165,21 @@ def wrong_database(event: Mapping[str, Any], target: config.Target, database: Da
         where = reached.get("host") or reached.get("address") or "the default host"
         port = f":{reached['port']}" if reached.get("port") else ""
         place = f"{reached['user']}@{where}{port}/{reached['database']}"
+    why = f"it reached {place}; the target is {database.label()}. Nothing but the question where it is was sent."
+    if event.get("revision"):
+        return errors.WrongDatabase(
+            f"The revision {event['revision']} connected to another database than the target.",
+            why=why,
+            next="Let it work on op.get_bind() alone: a run has the backup, the locks and the record of one database.",
+            state=state,
+        )
     return errors.WrongDatabase(
         "The project connected to another database than the target.",
-        why=f"it reached {place}; the target is {database.label()}. Nothing but the question where it is was sent.",
+        why=why,
         next=(
-            "Point it right: env.py gets sqlalchemy.url; for one that reads a variable set "
-            f'environment = {{ DATABASE_URL = "{{url}}" }} in [targets.{target.name}], or files, or alembic_args (-x).'
+            f"Point it right in [targets.{target.name}]. An env.py that reads sqlalchemy.url gets it; for one that "
+            'reads a variable: environment = { DATABASE_URL = "{url}" }; a file: files = { APP_CONFIG = "..." }; -x: '
+            'alembic_args = ["url={url}"]; one of several databases: bind = "NAME".'
         ),
         state="unchanged: the agent ended before the project's first statement.",
     )
@@ -142,13 +191,21 @@ def told(event: Mapping[str, Any], *, state: str, evidence: Mapping[str, str]) -
     kind = event["kind"]
     if kind == "statement" and not event.get("sqlstate"):
         return _disconnected(event, state=state, evidence=evidence)
-    what, why, next_step = _TEXTS["lock" if event.get("sqlstate") == _NO_LOCK and event.get("attempts") else kind]
+    what, why, next_step = _TEXTS[_precisely(event)]
     fields = {key: _text(value) for key, value in event.items()}
     fields["message"] = fields.get("message", "").removesuffix(".")
     family = _family(kind, revision)
     if kind == "statement" and not revision:
         what = "The project failed before its revisions: {message}."
     return family(what.format_map(fields), why=why.format_map(fields), next=next_step, state=state, evidence=evidence)
+
+
+def _precisely(event: Mapping[str, Any]) -> str:
+    """Returns the kind of an error, or a narrower one that its text shows."""
+    if event.get("sqlstate") == _NO_LOCK and event.get("attempts"):
+        return "lock"
+    known = (kind for text, kind in _ADDRESSES.items() if text in event.get("message", ""))
+    return next(known, event["kind"]) if event["kind"] in {"error", "alembic"} else event["kind"]
 
 
 def _family(kind: str, revision: str | None) -> type[errors.StepFailed]:

@@ -106,7 +106,9 @@ class Work:
                 "ini": str(place.ini) if place.ini else None,
                 "toml": str(place.toml) if place.toml else None,
                 "url": self._database.url(),
-                "arguments": list(self._target.alembic_args),
+                "driver": self._database.driver,
+                "bind": self._target.bind,
+                "arguments": [handover.filled(argument, self._database) for argument in self._target.alembic_args],
                 "flask_app": self._target.flask_app,
             },
             "session": asdict(self._session),
@@ -125,7 +127,7 @@ class Work:
         name = event["event"]
         if name in {"connected", "transaction", "failed", "wrong_database"}:
             self._told[name] = event
-        if name == "failed" and self._revision:
+        if name in {"failed", "wrong_database"} and self._revision:
             event = self._told[name] = {"revision": self._revision, "attempts": self._attempts, **event}
         if name == "revision_started":
             self._revision, self._attempts = event["revision"], event["attempt"]
@@ -184,7 +186,7 @@ class Work:
         refused, failed = self._told.get("wrong_database"), self._told.get("failed")
         if refused is not None:
             self._require_session()
-            raise faults.wrong_database(refused, self._target, self._database)
+            raise faults.wrong_database(refused, self._target, self._database, state=self._left())
         if failed is not None:
             evidence = faults.evidence(failed, list(self._blockers.values()), self._stderr)
             raise faults.told(failed, state=self._left(), evidence=evidence)

@@ -96,6 +96,7 @@ def _policy(book: Book) -> dict[str, Any]:
     return {
         "writers": target.writers,
         "ledger": target.ledger,
+        "bind": target.bind,
         "way_back": target.way_back,
         "limits": asdict(target.limits),
         "verify": asdict(target.verify),

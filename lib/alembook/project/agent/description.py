@@ -83,12 +83,14 @@ class Look:
             also: called with version rows and migration context where env.py gets to its revisions.
 
         Raises:
-            Failure: it never reached its revisions.
+            Failure: it never reached its revisions, or reached them for more than one database or schema.
         """
         self._also = also
         self._run_env(environment)
         if not self._contexts:
-            raise Failure("unfinished", "env.py ended without running migrations.")
+            raise _never(environment)
+        if len(self._contexts) > 1:
+            raise Failure("many", "It did so more than once.", names=_named(environment))
 
     def _run_env(self, environment: Environment) -> None:
         """Runs env.py; again without the statement, each time it would write something before its revisions.
@@ -129,6 +131,18 @@ class Look:
         if self._also is not None:
             self._also(heads, context)
         return ()
+
+
+def _never(environment: Environment) -> Failure:
+    if environment.bind is not None and environment.names:
+        return Failure("no_bind", "It has others.", bind=environment.bind, names=_named(environment))
+    return Failure("unfinished", "env.py ended without running migrations.")
+
+
+def _named(environment: Environment) -> List[str]:
+    """Returns what to say of the databases env.py went through: their names, or how many there were."""
+    names = [name for name in environment.names if name is not None]
+    return [name or '"" (the default one)' for name in names] or ["{} without a name".format(len(environment.names))]
 
 
 def _modules() -> List[str]:

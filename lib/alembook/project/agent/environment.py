@@ -14,6 +14,8 @@ from alembic.config import CommandLine, Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 
+from .address import point
+
 Steps = Callable[[Any, Any], Iterable[Any]]
 Applied = Callable[..., None]
 
@@ -23,11 +25,19 @@ class Environment:
 
     Args:
         config: as the project's own commands would make it.
+
+    Attributes:
+        bind: which of several databases is meant, as env.py hands it to ``run_migrations(engine_name=...)``.
+        names: the databases env.py went through when it last ran; None for one without a name.
+        arguments: what env.py handed to the revisions' functions.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.script = ScriptDirectory.from_config(config)
+        self.bind: Optional[str] = None
+        self.names: List[Optional[str]] = []
+        self.arguments: Dict[str, Any] = {}
 
     def run(self, steps: Steps, *, destination: str, applied: Optional[Applied] = None) -> None:
         """Executes env.py once, online.
@@ -49,11 +59,25 @@ class Environment:
             tag=None,
             **options,
         )
+        # On the instance: env.py reaches it through a proxy that looks attributes up there, a subclass is not seen.
         if applied:
-            # On the instance: env.py reaches it through a proxy that looks attributes up there, a subclass is not seen.
             context.configure = _with(context.configure, applied)  # type: ignore[method-assign]
+        context.run_migrations = self._chosen(context.run_migrations)  # type: ignore[method-assign]
+        self.names = []
         with context:
             self.script.run_env()
+
+    def _chosen(self, run_migrations: Callable[..., None]) -> Callable[..., None]:
+        """Returns Alembic's function for the target's database, and nothing at all for any other one."""
+
+        def chosen(**named: Any) -> None:
+            name = named.get("engine_name")
+            self.names.append(name)
+            if self.bind is None or name is None or name == self.bind:
+                self.arguments = named
+                run_migrations(**named)
+
+        return chosen
 
     def revisions(self) -> List[Script]:
         """Returns every revision, base first, each after what it revises."""
@@ -100,35 +124,33 @@ def opened(project: Mapping[str, Any]) -> Iterator[Environment]:
     """Loads the project, inside its application's context when it is a Flask one.
 
     Args:
-        project: "ini", "toml" (paths or None), "url", "arguments" (of -x), "flask_app" (or None).
+        project: "ini", "toml" (paths or None), "arguments" (of -x), "flask_app" (or None), and what ``point`` needs.
     """
     if not project["flask_app"]:
-        yield Environment(_config(project))
+        yield _environment(_config(project), project)
         return
     application = importlib.import_module("flask.cli").ScriptInfo(app_import_path=project["flask_app"]).load_app()
     with application.app_context():
-        yield Environment(_flask_config(application, project))
+        yield _environment(_flask_config(application, project), project)
+
+
+def _environment(config: Config, project: Mapping[str, Any]) -> Environment:
+    environment = Environment(config)
+    environment.bind = point(config, project, environment.script.env_py_location)
+    return environment
 
 
 def _config(project: Mapping[str, Any]) -> Config:
     files = {"file_": project["ini"]}
     if project["toml"]:
         files["toml_file"] = project["toml"]  # Alembic 1.16 or newer
-    config = Config(cmd_opts=_options(project), **files)
-    _point(config, project["url"])
-    return config
+    return Config(cmd_opts=_options(project), **files)
 
 
 def _flask_config(application: Any, project: Mapping[str, Any]) -> Config:
     config: Config = application.extensions["migrate"].migrate.get_config(x_arg=list(project["arguments"]) or None)
     config.cmd_opts = _options(project)
-    _point(config, project["url"])
     return config
-
-
-def _point(config: Config, url: str) -> None:
-    """Hands the URL over where an env.py looks for it; % is ConfigParser's own sign."""
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
 
 
 def _options(project: Mapping[str, Any]) -> Any:

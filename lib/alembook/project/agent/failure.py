@@ -93,9 +93,12 @@ def describe(error: BaseException) -> Dict[str, Any]:
         return dict(error.fields, kind=error.kind, message=error.message)
     state = sqlstate(error)
     fields = {name: _field(error, name) for name in ("constraint", "table", "column")}
+    variable = _variable(error)
+    if variable is not None:
+        fields["variable"] = variable
     return dict(
         fields,
-        kind=_kind(error, state),
+        kind=_kind(error, state) if variable is None else "variable",
         sqlstate=state,
         message=_message(error, state),
         statement=_statement(error),
@@ -113,6 +116,14 @@ def _kind(error: BaseException, state: Optional[str]) -> str:
         return "statement"
     kinds = [(SystemExit, "exit"), (EOFError, "prompt"), (CommandError, "alembic"), (ImportError, "import")]
     return next((kind for family, kind in kinds if isinstance(error, family)), "error")
+
+
+def _variable(error: BaseException) -> Optional[str]:
+    """Returns the variable that ``os.environ[...]`` did not find; None for any other error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not isinstance(error, KeyError) or not frames or frames[-1].filename != os.__file__:
+        return None
+    return str(error.args[0])
 
 
 def _field(error: BaseException, name: str) -> Optional[str]:

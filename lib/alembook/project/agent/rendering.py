@@ -39,5 +39,5 @@ def _write(environment: Environment, revision: str, buffer: io.StringIO) -> None
         migration = context.get_context()
         with Operations.context(migration):
             migration.impl.static_output("BEGIN;")
-            script.module.upgrade()
+            script.module.upgrade(**environment.arguments)
             migration.impl.static_output("COMMIT;")

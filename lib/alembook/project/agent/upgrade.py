@@ -111,7 +111,7 @@ class Upgrade:
     def _prepare(self, environment: Environment, heads: Sequence[str], context: Any) -> None:
         self._runs += 1
         if self._runs > 1:
-            raise Failure("many", "env.py runs migrations more than once (several databases or schemas).")
+            raise Failure("many", "It did so more than once.", names=["now, and not when it was looked at"])
         self._connect(context)
         applied = environment.closure(heads)
         self._confirm(applied)

@@ -1,0 +1,17 @@
+"""Rooms."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "aa1000000001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.create_table("rooms", sa.Column("id", sa.Integer, primary_key=True), sa.Column("seats", sa.SmallInteger))
+    op.execute("INSERT INTO rooms VALUES (1, 12), (2, 40)")
+
+
+def downgrade():
+    op.drop_table("rooms")

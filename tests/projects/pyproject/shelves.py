@@ -1,0 +1,1 @@
+SHELVES = ("history", "poetry", "travel")
