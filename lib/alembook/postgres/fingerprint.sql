@@ -69,7 +69,10 @@ WITH schemas AS (
           FROM classes AS c
           JOIN pg_index AS i ON i.indexrelid = c.oid
         UNION ALL
-        SELECT 'constraint', t.name || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid)
+        SELECT 'constraint', t.name || '.' || quote_ident(k.conname),
+               pg_get_constraintdef(k.oid)
+                   || CASE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgconstraint = k.oid AND g.tgenabled = 'D')
+                           THEN '; its triggers are DISABLED' ELSE '' END
           FROM tables AS t
           JOIN pg_constraint AS k ON k.conrelid = t.oid AND k.contype NOT IN ('n', 't')
         UNION ALL

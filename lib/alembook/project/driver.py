@@ -120,7 +120,9 @@ def render(
     }
 
 
-def compare(target: config.Target, database: Database, session: Session, *, log: OnEvent) -> Models:
+def compare(
+    target: config.Target, database: Database, session: Session, *, log: OnEvent, is_behind: bool = False
+) -> Models:
     """Returns how the project's models differ from the database, as ``alembic check`` would: nothing is written.
 
     It can be judged only where every head is applied, env.py has a ``target_metadata`` and writes nothing of its own.
@@ -130,12 +132,13 @@ def compare(target: config.Target, database: Database, session: Session, *, log:
         database: the target's.
         session: the run's.
         log: gets every event.
+        is_behind: compare also where revisions are not applied: what they will do counts as differences.
 
     Raises:
         errors.ConfigurationError, errors.WrongDatabase, errors.SessionLost: as ``describe``. A project that fails is
             an answer: ``why`` says how.
     """
-    request = {"verb": "compare", "ledger": target.ledger}
+    request = {"verb": "compare", "ledger": target.ledger, "is_behind": is_behind}
     try:
         told = _look(target, database, session, request, log)
     except errors.ProjectFailed as error:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from alembook.backfills import declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings.source import Source
 from alembook.snapshots import checks, crew, evidence, measurement
+from alembook.steps import models
 from alembook.steps.runbook import Book
 
 _TABLE = "before"
@@ -30,6 +32,7 @@ class Before:
         sequences: as ``measurement.Measurement.sequences``.
         unread: "schema.table" -> why it has no checksums.
         values: what the declared checks need.
+        models: as ``models.before``; None when they were not asked.
     """
 
     tables: pd.DataFrame
@@ -37,6 +40,7 @@ class Before:
     sequences: pd.DataFrame
     unread: Mapping[str, str]
     values: checks.BeforeValues
+    models: Mapping[str, Any] | None
 
 
 def declared(book: Book) -> checks.Declared:
@@ -129,6 +133,7 @@ def take(book: Book) -> None:
             "left_out": found.left_out,
             "unread": found.unread,
             "values": values.to_json(),
+            "models": models.before(book) if models.is_asked(book) else None,
         },
     )
     book.event("measured_before", tables=len(found.tables), rows=int(found.tables["rows"].sum()))
@@ -169,6 +174,7 @@ def taken(book: Book) -> Before:
         sequences=measurement.read_csv(paths[2], measurement.SEQUENCE_DTYPES),
         unread=receipt["unread"],
         values=values,
+        models=receipt.get("models"),
     )
 
 

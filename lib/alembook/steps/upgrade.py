@@ -15,7 +15,7 @@ from alembook.postgres import catalog
 from alembook.postgres import connection as connections
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import before, planning, standing, window
+from alembook.steps import before, drift, planning, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
 from alembook.verdict import Check, Grade, Outcome
@@ -92,9 +92,11 @@ def apply(book: Book) -> Upgrade:
     stage = plan.stage(book.stage)
     todo = _todo(book, plan, stage)
     planning.require_same(book, plan)
+    drift.note(book, "begin")
     before.take(book)
     tape = _Tape(book=book)
     error = _drive(book, todo, tape) if todo else None
+    drift.note(book, "end")
     receipt = book.finish(
         _judge(book, stage, error),
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.project.plan import Plan
 from alembook.snapshots import checks, comparison, evidence, measurement
-from alembook.steps import before, standing, touched
+from alembook.steps import before, drift, models, standing, touched
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
@@ -25,10 +26,12 @@ class Verification(Receipt):
     Attributes:
         comparison: one row per table, as ``evidence.merge``.
         declared: the declared checks' outcomes.
+        changes: what became of the schema, as ``drift.Drift.frame``.
     """
 
     comparison: pd.DataFrame
     declared: tuple[Check, ...]
+    changes: pd.DataFrame
 
     def failing(self) -> display.Html:
         """Returns what is not as it should be, with what to do."""
@@ -42,6 +45,10 @@ class Verification(Receipt):
     def counts(self) -> display.Plot | display.Html:
         """Returns rows before and after as a plot."""
         return display.counts(self.comparison)
+
+    def schema(self) -> display.Html:
+        """Returns what became of the schema, what others did first."""
+        return display.table(self.changes, limit=200, empty="no object of the schema is another one than before")
 
     def declared_checks(self) -> display.Html:
         """Returns the outcome of each declared check."""
@@ -82,40 +89,69 @@ def verify(book: Book) -> Verification:
         errors.QueryFailed: a table could not be counted.
     """
     if book.dry_run:
-        return Verification.of(book.skipped(), comparison=pd.DataFrame(columns=list(comparison.DTYPES)), declared=())
+        nothing = {"comparison": pd.DataFrame(columns=list(comparison.DTYPES)), "changes": pd.DataFrame()}
+        return Verification.of(book.skipped(), **nothing, declared=())
     earlier, rules = before.taken(book), before.declared(book)
     if earlier.tables.empty:
         rules = before.of_an_empty_database(rules)
-    with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        now = before.measure(book, connection, earlier=earlier.columns)
-        judged = checks.after(
-            connection,
-            rules,
-            earlier.values,
-            before.key(book),
-            applied=before.applied(book),
-            timeout_s=before.limit_s(book),
-        )
-    counted = _counted(book, earlier, now)
-    found = evidence.judge(
-        earlier.columns, evidence.keyed(now.columns, before.key(book)), _known(book, earlier, now, rules)
-    )
-    frame = evidence.merge(counted, found)
-    before.write(book, "after", now)
+    seen = _look(book, earlier, rules)
+    counted = _counted(book, earlier, seen.now)
+    columns = evidence.keyed(seen.now.columns, before.key(book))
+    found = evidence.judge(earlier.columns, columns, _known(book, earlier, seen.now, rules))
+    frame, changes = evidence.merge(counted, found), seen.drifted.frame()
+    before.write(book, "after", seen.now)
     book.folder.write_table("comparison", frame)
-    sequences = evidence.sequences(earlier.sequences, now.sequences)
+    book.folder.write_table("schema_changes", changes)
     receipt = book.finish(
-        [_applied(book), *comparison.checks(counted), *evidence.checks(found), *sequences, *judged, _unchanged(book)],
-        {
-            "taken_at": now.taken_at.isoformat(),
-            "snapshot": now.snapshot,
-            "tables": len(now.tables),
-            "rows": int(now.tables["rows"].sum()),
-            "left_out": dict(now.left_out),
-            "unread": dict(now.unread),
-        },
+        [
+            _applied(book),
+            *comparison.checks(counted),
+            *evidence.checks(found),
+            *evidence.sequences(earlier.sequences, seen.now.sequences),
+            *seen.declared,
+            *drift.checks(seen.drifted),
+            *([models.check(book, earlier.models)] if models.is_asked(book) else []),
+            _unchanged(book),
+        ],
+        _facts(seen.now),
     )
-    return Verification.of(receipt, comparison=frame, declared=tuple(judged))
+    return Verification.of(receipt, comparison=frame, declared=tuple(seen.declared), changes=changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the database showed in one snapshot."""
+
+    now: measurement.Measurement
+    declared: list[Check]
+    drifted: drift.Drift
+
+
+def _look(book: Book, earlier: before.Before, rules: checks.Declared) -> _Seen:
+    with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
+        return _Seen(
+            now=before.measure(book, connection, earlier=earlier.columns),
+            declared=checks.after(
+                connection,
+                rules,
+                earlier.values,
+                before.key(book),
+                applied=before.applied(book),
+                timeout_s=before.limit_s(book),
+            ),
+            drifted=drift.judge(drift.moments(book), drift.read(book, connection)),
+        )
+
+
+def _facts(now: measurement.Measurement) -> dict[str, Any]:
+    return {
+        "taken_at": now.taken_at.isoformat(),
+        "snapshot": now.snapshot,
+        "tables": len(now.tables),
+        "rows": int(now.tables["rows"].sum()),
+        "left_out": dict(now.left_out),
+        "unread": dict(now.unread),
+    }
 
 
 def _counted(book: Book, earlier: before.Before, now: measurement.Measurement) -> pd.DataFrame:

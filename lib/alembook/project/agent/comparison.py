@@ -20,7 +20,9 @@ _MAKES_SURE = re.compile(r"^\s*CREATE\s+(SCHEMA|EXTENSION)\s+IF\s+NOT\s+EXISTS\b
 _COMMAND = ("message", "rev_id", "branch_label", "version_path", "depends_on")
 
 
-def compare(wire: Wire, look: Look, environment: Environment, own_schema: Optional[str]) -> None:
+def compare(
+    wire: Wire, look: Look, environment: Environment, own_schema: Optional[str], *, is_behind: bool = False
+) -> None:
     """Tells the differences in one event, "compared": differences (sentences), why (it could not be judged, or "").
 
     Args:
@@ -28,8 +30,9 @@ def compare(wire: Wire, look: Look, environment: Environment, own_schema: Option
         look: already installed, on read-only connections.
         environment: the project.
         own_schema: Alembook's schema in the target, which no model has; None = there is none.
+        is_behind: compare also where revisions are not applied, whose work then counts as differences.
     """
-    comparison = _Comparison(environment, own_schema)
+    comparison = _Comparison(environment, own_schema, is_behind)
     event.listen(Engine, "handle_error", comparison.hear)
     look.visit(environment, also=comparison.take)
     writes = [text for text in [*look.left_out, *comparison.refused] if not _MAKES_SURE.match(text)]
@@ -46,8 +49,9 @@ def compare(wire: Wire, look: Look, environment: Environment, own_schema: Option
 class _Comparison:
     """What Alembic's comparison says, once env.py has got to its revisions."""
 
-    def __init__(self, environment: Environment, own_schema: Optional[str]) -> None:
+    def __init__(self, environment: Environment, own_schema: Optional[str], is_behind: bool) -> None:
         self._environment = environment
+        self._is_behind = is_behind
         self._own_schema = own_schema
         self.differences: List[str] = []
         self.refused: List[str] = []
@@ -71,7 +75,7 @@ class _Comparison:
     def _obstacle(self, heads: Sequence[str], context: Any) -> str:
         applied = self._environment.closure(heads)
         left = [script.revision for script in self._environment.revisions() if script.revision not in applied]
-        if left:
+        if left and not self._is_behind:
             return "the models are those of the heads, and {} revisions are not applied".format(len(left))
         if context.opts.get("target_metadata") is None:
             return "env.py gives Alembic no target_metadata"

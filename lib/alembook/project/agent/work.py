@@ -47,7 +47,7 @@ def _work(wire: Wire, request: Mapping[str, Any]) -> None:
             if request["verb"] == "sql":
                 render(wire, look, environment, request["revisions"])
             elif request["verb"] == "compare":
-                compare(wire, look, environment, request["ledger"])
+                compare(wire, look, environment, request["ledger"], is_behind=request["is_behind"])
             else:
                 look.run(environment)
         return
