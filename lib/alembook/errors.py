@@ -9,7 +9,7 @@
     │   ├── ToolMissing                   a program or interpreter that is needed and not there
     │   ├── AccessRefused                 the server answered: wrong password, role, database, too few rights
     │   ├── ScratchUnfit                  no place where this backup could be restored
-    │   ├── ProtectedTarget               a protected target, and a guard it needs does not exist yet
+    │   ├── ProtectedTarget               a protected target, and what it asks of people is missing
     │   └── NotAvailableYet               a key that is understood and whose feature this version lacks
     ├── CheckFailed                   3   a must check FAILED: the gate is closed
     ├── CheckUnverified               4   a must check could not be judged: the gate is closed
@@ -130,7 +130,7 @@ class ScratchUnfit(UsageError):
 
 
 class ProtectedTarget(UsageError):
-    """A protected target, and a guard it needs does not exist yet."""
+    """A protected target, and what it asks of people is missing."""
 
 
 class NotAvailableYet(UsageError):

@@ -40,6 +40,7 @@ class Check:
         why: the reason of an outcome that is not PASSED.
         next: what to do then.
         query: the SQL that was run, where there was one.
+        waived: why people let it stand as it is, and who; "" when nobody did.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Check:
     why: str = ""
     next: str = ""
     query: str = ""
+    waived: str = ""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Check:
@@ -65,14 +67,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The judgement over a step's checks: open when every *must* is PASSED."""
+    """The judgement over a step's checks: open when every *must* is PASSED, or was waived by name and with a reason."""
 
     checks: Sequence[Check] = field(default_factory=tuple)
 
     @property
     def closed_by(self) -> list[Check]:
-        """Returns the must checks that are not PASSED, FAILED ones first."""
-        musts = [c for c in self.checks if c.grade is Grade.MUST and c.outcome is not Outcome.PASSED]
+        """Returns the must checks that are not PASSED and not waived, FAILED ones first."""
+        musts = [c for c in self.checks if c.grade is Grade.MUST and c.outcome is not Outcome.PASSED and not c.waived]
         return sorted(musts, key=lambda c: c.outcome is not Outcome.FAILED)
 
     @property
@@ -110,7 +112,8 @@ def sentence(check: Check) -> str:
     text = f"{check.outcome}  {check.name}"
     if check.expected or check.found:
         text += f": expected {check.expected}, found {check.found}"
-    return f"{text} ({check.why})" if check.why else text
+    text = f"{text} ({check.why})" if check.why else text
+    return f"{text}; waived: {check.waived}" if check.waived else text
 
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:

@@ -139,26 +139,19 @@ def test_an_embedded_database_has_no_string() -> None:
         config.resolve(Reference(kind="embedded", value="alembook@18"))
 
 
-def test_a_protected_target_is_refused(tmp_path: Path) -> None:
-    """Until rehearsal and approvals exist nothing touches it."""
-    with pytest.raises(errors.ProtectedTarget) as caught:
-        demo(tmp_path, "protected = true").require_usable()
-    assert caught.value.exit_code == 2
-    assert str(caught.value) == (
-        "demo is a protected target.\n"
-        "  why:  a protected target needs a rehearsal and approvals, and this version has neither.\n"
-        "  next: Rehearse on an unprotected copy; `protected = true` stays until a version that can honour it."
-    )
+def test_a_protected_target_is_usable(tmp_path: Path) -> None:
+    """What it asks of people is asked when something would change it; approvals are of a later version."""
+    demo(tmp_path, "protected = true").require_usable()
+    with pytest.raises(errors.NotAvailableYet):
+        demo(tmp_path, "protected = true\napprovals = 1").require_usable()
 
 
 LATER = {
     "approvals = 1": "approvals",
-    'way_back = "downgrade"': "way_back",
     "rehearsal.max_age_days = 7": "rehearsal.max_age_days",
     "backup.keep = 3": "backup.keep",
     'backup.proof = "recent"': "backup.proof",
     "backup.proof_max_age_days = 7": "backup.proof_max_age_days",
-    "backup.max_age_minutes = 5": "backup.max_age_minutes",
     'backup.command = "pgbackrest"': "backup.command",
     'backup.proof_command = "pgbackrest"': "backup.proof_command",
     "verify.show_keys = true": "verify.show_keys",

@@ -24,7 +24,7 @@ def rewrite(place: Workplace, text: str) -> None:
         (TOML + "wait = 3\n", "alembook.toml: targets.demo.wait is not a key Alembook knows."),
         (TOML + "approvals = 'two'\n", "alembook.toml: targets.demo.approvals cannot be used."),
         (TOML + TOML, "alembook.toml is not valid TOML."),
-        (TOML + "protected = true\n", "demo is a protected target."),
+        (TOML + "protected = true\n", "demo is protected, and its name was not confirmed."),
         (TOML + "approvals = 1\n", "demo sets approvals, which this version understands and cannot do yet."),
         (TOML.replace("demo]", "other]"), "alembook.toml has no target 'demo'."),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -43,6 +44,12 @@ def write_text(path: Path, text: str) -> Path:
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:
     """Writes a mapping as JSON, keys in the given order, times as ISO 8601. Raises as ``write_text``."""
     return write_text(path, as_json(value))
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, hexadecimal; memory stays flat."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def as_json(value: Mapping[str, Any]) -> str:

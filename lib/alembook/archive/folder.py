@@ -19,6 +19,10 @@ from alembook import __version__, errors
 from alembook.archive import atomic, events
 from alembook.config.redaction import Redactor
 
+#: Statements about a run that are made after it came to a stop, by kind.
+ROLLED_BACK = "rolled-back"
+RELEASE, WAIVER, EMERGENCY = "release", "waiver", "emergency"
+_STATEMENTS = "approvals"
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -85,6 +89,34 @@ class RunFolder:
         """Returns what was asked for when the run began."""
         return read_json(self.path / "request.json")
 
+    def state(self, kind: str, **said: Any) -> Path:
+        """Writes a later statement about the run, a file of its own: no file that is there is touched.
+
+        Each holds who, when, the SHA-256 of the manifest as it is now and that of the statement before it.
+
+        Args:
+            kind: ``RELEASE``, ``WAIVER``, ``EMERGENCY`` or ``ROLLED_BACK``.
+            **said: JSON values.
+
+        Raises:
+            errors.ArchiveFailed: it could not be written.
+        """
+        earlier, manifest = self._statements(), self.path / "manifest.json"
+        chained = {
+            "manifest": atomic.sha256(manifest) if manifest.exists() else "",
+            "previous": atomic.sha256(earlier[-1]) if earlier else "",
+        }
+        who = {"at": events.now(), "by": operator(), "on": socket.gethostname()}
+        text = atomic.as_json({"statement": kind, "run_id": self.run_id, **said, **who, **chained})
+        return self._write(self.path / _STATEMENTS / f"{len(earlier) + 1:03d}-{kind}.json", text)
+
+    def stated(self, kind: str) -> list[dict[str, Any]]:
+        """Returns the later statements of a kind, oldest first."""
+        return [read_json(path) for path in self._statements() if path.stem.endswith(f"-{kind}")]
+
+    def _statements(self) -> list[Path]:
+        return sorted((self.path / _STATEMENTS).glob("[0-9][0-9][0-9]-*.json"))
+
     def manifest(self) -> dict[str, Any] | None:
         """Returns the change record, or None while the run has not come to a stop."""
         path = self.path / "manifest.json"
@@ -109,7 +141,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def begin(root: Path, target: str, *, to: str, change_id: str = "") -> RunFolder:
+def begin(root: Path, target: str, *, to: str, change_id: str = "", **more: str) -> RunFolder:
     """Creates a run's folder with the record of the request and returns it.
 
     Args:
@@ -117,6 +149,7 @@ def begin(root: Path, target: str, *, to: str, change_id: str = "") -> RunFolder
         target: name of the target.
         to: the revision that was asked for, as it was written.
         change_id: the ticket, as it was written.
+        **more: what else was asked for; a rollback says the run it takes back and by which way.
 
     Raises:
         errors.ArchiveFailed: the folder cannot be made.
@@ -125,7 +158,7 @@ def begin(root: Path, target: str, *, to: str, change_id: str = "") -> RunFolder
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     folder = RunFolder(path=root / target / run_id, target=target, run_id=run_id)
     unborn = folder.path.with_name(f".{run_id}")  # a run that is listed has its request
-    asked = {"to": to, "change_id": change_id, "by": _operator(), "on": socket.gethostname()}
+    asked = {"to": to, "change_id": change_id, **more, "by": operator(), "on": socket.gethostname()}
     request = {"run_id": run_id, "target": target, **asked, "at": events.now(), "alembook": __version__}
     try:
         for part in ("events", "sql", "tables"):
@@ -137,7 +170,8 @@ def begin(root: Path, target: str, *, to: str, change_id: str = "") -> RunFolder
     return folder
 
 
-def _operator() -> str:
+def operator() -> str:
+    """Returns who is at work: the name of the system's user."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

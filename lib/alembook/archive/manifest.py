@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,10 @@ from typing import Any
 
 from alembook import __version__
 from alembook.archive import atomic, events
-from alembook.archive.folder import RunFolder, runs
+from alembook.archive.atomic import sha256
+from alembook.archive.folder import ROLLED_BACK, RunFolder, runs
+
+__all__ = ["Ending", "close", "is_ended", "open_runs", "previous_digest", "sha256", "unresolved"]
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -73,9 +75,9 @@ def _sitting(ending: Ending) -> dict[str, Any]:
 
 
 def is_ended(folder: RunFolder) -> bool:
-    """Says whether a run came to its end: everything was done, or it was given up."""
+    """Says whether a run came to its end: everything was done, it was given up, or it was rolled back."""
     manifest = folder.manifest()
-    return manifest is not None and manifest["outcome"] in _ENDED
+    return bool(folder.stated(ROLLED_BACK)) or (manifest is not None and manifest["outcome"] in _ENDED)
 
 
 def open_runs(root: Path, target: str) -> list[RunFolder]:
@@ -97,12 +99,6 @@ def previous_digest(folder: RunFolder) -> str:
     earlier = [run for run in runs(folder.path.parent.parent, folder.target) if run.run_id < folder.run_id]
     closed = [run.path / MANIFEST for run in earlier if (run.path / MANIFEST).exists()]
     return sha256(closed[-1]) if closed else ""
-
-
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file, hexadecimal; memory stays flat."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _files(folder: RunFolder) -> list[Path]:

@@ -10,7 +10,7 @@ import typer
 import typer.exceptions
 
 from alembook import __version__, errors
-from alembook.cli import compare, demo, doctor, embedded, lab, look, run
+from alembook.cli import compare, demo, doctor, embedded, lab, look, people, run
 from alembook.cli.terminal import error_console
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(run.run)
 app.command()(run.abandon)
+app.command("continue")(people.release)
 app.command()(look.runs)
 app.command()(look.show)
 app.command()(compare.compare)

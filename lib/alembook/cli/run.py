@@ -35,6 +35,10 @@ def run(
     through: Annotated[Step | None, typer.Option(help="Stop after this step.", metavar="STEP")] = None,
     through_stage: Annotated[int, typer.Option(help="Stop after this stage.", min=0, metavar="N")] = 0,
     change_id: Annotated[str, typer.Option(help="The ticket this run belongs to.", metavar="ID")] = "",
+    confirm: Annotated[str, typer.Option(help="The target's name, for a protected one.", metavar="NAME")] = "",
+    waive: Annotated[list[str] | None, typer.Option(help="Let this check stand as it is.", metavar="CHECK")] = None,
+    reason: Annotated[str, typer.Option(help="Why it may; it goes into the record.", metavar="TEXT")] = "",
+    emergency: Annotated[str, typer.Option(help="Why there is no time to prepare; recorded.", metavar="REASON")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Inspect, and show what would be done.")] = False,
     config_file: options.Config = None,
 ) -> int:
@@ -64,6 +68,10 @@ def run(
         through_stage=through_stage,
         dry_run=dry_run,
         change_id=change_id,
+        confirm=confirm,
+        waive=tuple(waive or ()),
+        reason=reason,
+        emergency=emergency,
     )
     return conduct(configuration, asked)
 

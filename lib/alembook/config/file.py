@@ -20,7 +20,7 @@ _TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Fields whose feature comes later, by table: anything but the default is refused when the target is used.
 _LATER = {
-    "backup": ("keep", "proof", "proof_max_age_days", "max_age_minutes", "command", "proof_command"),
+    "backup": ("keep", "proof", "proof_max_age_days", "command", "proof_command"),
     "verify": ("show_keys",),
     "backfill": ("workers", "max_set_aside", "max_replication_lag_s", "pause_when"),
 }
@@ -181,7 +181,6 @@ def _target(name: str, table: Table, folder: Path) -> Target:
 def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tuple[str, ...]:
     """Returns the keys that ask for a feature this version lacks."""
     later = ["approvals"] if table.number("approvals", 0) else []
-    later += ["way_back"] if table.text("way_back", "restore") != "restore" else []
     later += [f"rehearsal.{key}" for key in ("max_age_days",) if rehearsal.has(key)]
     for policy in policies:
         part = type(policy).__name__.lower()

@@ -138,15 +138,8 @@ class Target:
         """Does nothing when this version does everything the target's table asks for.
 
         Raises:
-            errors.ProtectedTarget: the target is protected.
             errors.NotAvailableYet: the table sets a key whose feature comes later.
         """
-        if self.protected:
-            raise errors.ProtectedTarget(
-                f"{self.name} is a protected target.",
-                why="a protected target needs a rehearsal and approvals, and this version has neither.",
-                next="Rehearse on an unprotected copy; `protected = true` stays until a version that can honour it.",
-            )
         if self.unavailable:
             raise errors.NotAvailableYet(
                 f"{self.name} sets {', '.join(self.unavailable)}, which this version understands and cannot do yet.",

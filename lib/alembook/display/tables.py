@@ -167,7 +167,9 @@ def checks(found: Iterable[Check]) -> Html:
             "check": check.name,
             "expected": check.expected,
             "found": check.found,
-            "why / next": " ".join(part for part in (check.why, check.next) if part),
+            "why / next": f"Waived: {check.waived}"
+            if check.waived
+            else " ".join(part for part in (check.why, check.next) if part),
         }
         for check in worst_first(found)
     ]

@@ -6,16 +6,10 @@ from pathlib import Path
 
 from alembook import archive, config, errors
 from alembook.postgres import reach, session
-from alembook.runner import signals
+from alembook.runner import signals, words
 from alembook.runner.progress import Progress
 from alembook.runner.sitting import Asked, Result, Sitting
-
-_PRELOAD = (
-    "alembook.steps.inspection",
-    "alembook.steps.upgrade",
-    "alembook.steps.verification",
-    "alembook.steps.backfill",
-)
+from alembook.runner.tasks import PREPARING
 
 
 def execute(configuration: config.Configuration, asked: Asked, progress: Progress) -> Result:
@@ -27,7 +21,7 @@ def execute(configuration: config.Configuration, asked: Asked, progress: Progres
         progress: where it is shown.
 
     Raises:
-        errors.UsageError: nothing was begun: an unknown target, run or step, a protected target.
+        errors.UsageError: nothing was begun: an unknown target, run or step, a name that was not confirmed.
         errors.TargetBusy: another run holds the target.
         errors.RunInterrupted: an earlier run changed the target and was neither verified nor ended.
         errors.Unreachable: no server answered.
@@ -35,6 +29,8 @@ def execute(configuration: config.Configuration, asked: Asked, progress: Progres
     """
     target = configuration.target(asked.target)
     target.require_usable()
+    words.require_reasons(asked)
+    words.require_confirmed(target, asked)
     database = reach.database(target)
     root = configuration.archive.path
     folder = archive.find(root, asked.run, target.name) if asked.run else None
@@ -42,6 +38,7 @@ def execute(configuration: config.Configuration, asked: Asked, progress: Progres
         if folder is None:
             _refuse_unresolved(root, asked)
             folder = archive.begin(root, target.name, to=asked.to, change_id=asked.change_id)
+        words.record(folder, asked)
         sitting = Sitting(configuration, target, folder, asked, progress, database)
         return sitting.conduct(held)
 
@@ -67,7 +64,7 @@ def abandon(configuration: config.Configuration, run_id: str, reason: str) -> Re
 
 
 def _refuse_unresolved(root: Path, asked: Asked) -> None:
-    if asked.dry_run or asked.last in {"inspect", "backup"}:
+    if asked.dry_run or asked.last in PREPARING:
         return
     earlier = archive.unresolved(root, asked.target)
     if earlier is not None:

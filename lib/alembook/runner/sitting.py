@@ -19,8 +19,8 @@ from alembook.project.plan import Plan
 from alembook.runner import notebook, page, signals
 from alembook.runner.kernels import Kernels
 from alembook.runner.progress import Progress
-from alembook.runner.tasks import Task, chosen, plan_of, planned
-from alembook.steps import standing
+from alembook.runner.tasks import CHANGING, Task, chosen, is_current, plan_of, planned
+from alembook.steps import gate, standing
 from alembook.steps.runbook import STEPS, receipt_stem
 from alembook.verdict import Check, Gate, Outcome, sentence, worst_first
 
@@ -45,6 +45,10 @@ class Asked:
         through_stage: the last stage to run; 0 is all of them.
         dry_run: inspect, and show what would be done.
         change_id: the ticket.
+        confirm: the target's name as a person typed it, for a protected one.
+        waive: names of checks that are to stand as they are.
+        reason: why they may.
+        emergency: why a protected target may be changed without everything it asks for; "" when it may not.
         cell_timeout_s: how long one cell may take; None is no limit.
     """
 
@@ -56,6 +60,10 @@ class Asked:
     through_stage: int = 0
     dry_run: bool = False
     change_id: str = ""
+    confirm: str = ""
+    waive: tuple[str, ...] = ()
+    reason: str = ""
+    emergency: str = ""
     cell_timeout_s: float | None = None
 
 
@@ -140,10 +148,17 @@ class Sitting:
     def _run_all(self, events: archive.Events, kernels: Kernels, held: session.Held) -> None:
         for task in self._tasks():
             held.check()
+            self._wait_at_hold(task)
             if self._is_done(task):
                 self.result.steps.append(_row(task, task.name, "done before", 0.0))
                 continue
             self._run_one(task, events, kernels)
+
+    def _wait_at_hold(self, task: Task) -> None:
+        """Does nothing where no stage before a runbook ends in a hold. Raises errors.Waiting where one does."""
+        plan = plan_of(self.folder) if task.stage > 1 else None
+        for stage in plan.stages[: task.stage - 1] if plan else ():
+            gate.require_released(self.folder, plan_of(self.folder), stage)
 
     def _tasks(self) -> Iterator[Task]:
         """Yields what is to be run; everything after inspect follows from the plan, so it is asked for late."""
@@ -160,11 +175,18 @@ class Sitting:
 
     def _is_done(self, task: Task) -> bool:
         receipt = self.folder.receipt(receipt_stem(task.step, task.stage))
-        return receipt is not None and receipt["outcome"] == Outcome.PASSED.value and not self._is_asked_again(task)
+        if receipt is None or receipt["outcome"] != Outcome.PASSED.value or self._is_asked_again(task):
+            return False
+        return is_current(self.folder, self.target, task)
 
     def _is_asked_again(self, task: Task) -> bool:
-        """Says whether the operator named just this step: then it runs again, as a further attempt."""
-        return self.asked.first == self.asked.last == task.step
+        """Says whether a step runs again, as a further attempt.
+
+        The operator named just this one; or it is inspect, at the beginning of the sitting that changes a protected
+        target: the plan must still be the one that was prepared.
+        """
+        is_window = task.step == "inspect" and self.asked.confirm and self.folder.receipt("before") is None
+        return self.asked.first == self.asked.last == task.step or bool(is_window)
 
     def _run_one(self, task: Task, events: archive.Events, kernels: Kernels) -> None:
         source = shipped.runbooks(self.configuration.folder) / f"{STEPS[task.step][0]}_{task.step}.ipynb"
@@ -197,6 +219,8 @@ class Sitting:
         values["config"] = str(self.configuration.path)
         if task.step == "inspect":
             values["to"] = self.folder.request()["to"]
+        if task.step in CHANGING:
+            values["confirm"] = self.asked.confirm
         return {**values, **({"stage": task.stage} if task.stage else {})}
 
     def _write_page(
@@ -234,10 +258,16 @@ class Sitting:
                 exit_code=self.result.exit_code,
                 message=f"{error.what} {error.why}".strip() if error else reason,
                 steps=self.result.steps,
-                facts={"standing": self.result.standing, "database": self.database.label()},
+                facts={"standing": self.result.standing, "database": self.database.label(), **self._said()},
             )
             self.result.digest = archive.close(self.folder, ending)
         return self.result
+
+    def _said(self) -> dict[str, Any]:
+        """Returns what people let stand or hurried in this run, for the record."""
+        kinds = {"waivers": archive.WAIVER, "emergencies": archive.EMERGENCY, "releases": archive.RELEASE}
+        found = {name: self.folder.stated(kind) for name, kind in kinds.items()}
+        return {name: each for name, each in found.items() if each}
 
     def _outcome(self) -> str:
         if self.result.error is None:
@@ -302,7 +332,8 @@ def _verdict(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | 
 
 
 def _headlines(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | None) -> Sequence[str]:
-    """Returns what stands at the top of the page: every must check that is not PASSED, else what stopped it."""
+    """Returns what stands at the top of the page: musts that are not PASSED, else what stopped it; and waivers."""
     checks = [Check.from_json(check) for check in receipt["checks"]] if receipt else []
     closed = [sentence(check) for check in worst_first(Gate(checks=tuple(checks)).closed_by)]
-    return closed or (list(failure.lines()) if failure else [])
+    waived = [sentence(check) for check in worst_first(checks) if check.waived]
+    return (closed or (list(failure.lines()) if failure else [])) + waived

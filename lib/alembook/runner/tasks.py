@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from alembook import archive, errors
+from alembook import archive, config, errors
 from alembook.project.plan import Plan
+from alembook.steps import gate
 from alembook.steps.runbook import notebook_stem, receipt_stem
+
+#: Steps that change a database; a protected one asks for its name before each.
+CHANGING = frozenset({"upgrade", "backfill"})
+#: Steps of the sitting that prepares: they change nothing.
+PREPARING = frozenset({"inspect", "backup", "rehearse"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,26 @@ def planned(plan: Plan) -> Iterator[Task]:
         if stage.backfills:
             yield Task(step="backfill", stage=stage.number)
     yield Task(step="verify")
+
+
+def is_current(folder: archive.RunFolder, target: config.Target, task: Task) -> bool:
+    """Says whether what a step has done may stand: a backup or a rehearsal grows old while nothing was begun.
+
+    Args:
+        folder: of the run, with a receipt of the step that is PASSED.
+        target: says how old each may be.
+        task: the step.
+    """
+    receipt = folder.receipt(receipt_stem(task.step, task.stage))
+    if receipt is None or folder.receipt("before") is not None:
+        return receipt is not None
+    now = datetime.now(UTC)
+    if task.step == "backup":
+        return not gate.is_old(receipt["taken_at"], now, timedelta(minutes=target.backup.max_age_minutes))
+    if task.step == "rehearse":
+        is_same = receipt.get("plan_hash") == plan_of(folder).hash
+        return is_same and not gate.is_old(receipt["ended_at"], now, timedelta(days=target.rehearsal_max_age_days))
+    return True
 
 
 def chosen(tasks: Sequence[Task], *, first: str = "", last: str = "", through_stage: int = 0) -> list[Task]:

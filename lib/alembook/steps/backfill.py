@@ -11,10 +11,10 @@ import pandas as pd
 from alembook import display, errors
 from alembook.backfills import batch, declaration, engine, keyed
 from alembook.postgres import connection as connections
-from alembook.steps import standing, window
+from alembook.steps import gate, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
-from alembook.verdict import Check, Outcome
+from alembook.verdict import Check, Gate, Outcome
 
 _BATCHES = ["backfill", "at_s", "rows", "ms"]
 _DONE = ["backfill", "table", "rows", "batches", "seconds", "rows_per_s", "resumed", "pending"]
@@ -87,12 +87,18 @@ def run(book: Book) -> Backfill:
     """Runs the stage's backfills to their end and returns the receipt; a failure is in it, and raised by ``require``.
 
     Raises:
+        errors.Waiting: the stage before ends in a hold that nobody released.
+        errors.ProtectedTarget: the target's name was not confirmed.
         errors.PlanChanged: a file or the database differs from the plan; nothing was moved.
         errors.SessionLost: the run's locks are gone; nothing was moved.
     """
+    nothing = {"batches": pd.DataFrame(columns=_BATCHES), "done": pd.DataFrame(columns=_DONE)}
     if book.dry_run:
-        return Backfill.of(book.skipped(), batches=pd.DataFrame(columns=_BATCHES), done=pd.DataFrame(columns=_DONE))
+        return Backfill.of(book.skipped(), **nothing)
     book.require_session()
+    allowed = gate.judge(book)
+    if not Gate(checks=allowed).is_open:
+        return Backfill.of(book.finish(allowed, {}), **nothing)
     outcomes: list[tuple[declaration.Backfill, engine.Outcome]] = []
     error = None
     for each in _of_stage(book):
@@ -106,7 +112,7 @@ def run(book: Book) -> Backfill:
     batches = pd.concat(frames) if frames else pd.DataFrame(columns=_BATCHES)
     book.folder.write_table(f"batches.s{book.stage}", batches)
     receipt = book.finish(
-        _judge(outcomes, error),
+        [*_judge(outcomes, error), *allowed],
         {
             "backfills": done.to_dict("records"),
             "rows": int(done["rows"].sum()),

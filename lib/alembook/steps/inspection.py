@@ -83,6 +83,7 @@ class Inspection(Receipt):
                 "stage": stage.number,
                 "revisions": f"{len(stage.revisions)}: {' '.join(stage.revisions)}" if stage.revisions else "none",
                 "then backfills": ", ".join(stage.backfills) or "none",
+                "then waits for": stage.hold or "nobody",
             }
             for stage in self.plan.stages
         ]
@@ -114,7 +115,7 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
         errors.UnknownRevision: the project has no such revision.
         errors.WrongDatabase: env.py leads to another database.
         errors.ProjectFailed: the project could not be loaded.
-        errors.NotAvailableYet: the plan has a hold.
+        errors.PlanChanged: this run was backed up or rehearsed for another plan.
     """
     project = driver.describe(book.target, book.database, book.session, log=book.agent_event)
     with connections.closing(book.connect()) as connection:
@@ -125,7 +126,7 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
     found = state.classify(project.revisions, rows)
     _refuse_unknown_revisions(declared_checks.load(project.script_folder / "checks.toml"), project)
     plan = planning.freeze(book, project, wanted=to, rows=rows, server=server, invalid_indexes=invalid)
-    _refuse_hold(plan)
+    planning.require_prepared(book, plan)
     review = reviews.read(book, project, plan, server)
     judged = [*_judge(server, found, plan), *_judge_tools(book, server)]
     judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
@@ -145,16 +146,6 @@ def _refuse_unknown_revisions(rules: declared_checks.Declared, project: driver.D
             f"checks.toml: {unknown[0].name} is from {unknown[0].from_revision}, which the project does not have.",
             why="the check would never be judged.",
             next="Correct its from_revision.",
-        )
-
-
-def _refuse_hold(plan: plans.Plan) -> None:
-    holds = [stage.hold for stage in plan.stages if stage.hold]
-    if holds:
-        raise errors.NotAvailableYet(
-            f"The plan has a hold: {', '.join(holds)}.",
-            why="a backfill declares it, and this version cannot wait at a hold yet.",
-            next="Go to the revision before the hold with --to, deploy, then go on to head.",
         )
 
 

@@ -80,6 +80,26 @@ def require_same(book: Book, plan: plans.Plan) -> None:
         )
 
 
+def require_prepared(book: Book, plan: plans.Plan) -> None:
+    """Does nothing when the run has no plan yet, or nothing was prepared for it, or this is the very plan.
+
+    Raises:
+        errors.PlanChanged: names what differs from the plan that was backed up, rehearsed and looked at.
+    """
+    earlier = book.folder.receipt("plan")
+    if earlier is None or not any(book.folder.receipt(stem) for stem in ("backup", "rehearsal", "before")):
+        return
+    found = plans.Plan.from_json(earlier["plan"]).differences(plans.Plan.from_json(plan.to_json()))
+    if found:
+        raise errors.PlanChanged(
+            f"{len(found)} things differ from the plan this run was prepared for.",
+            why="what was backed up, rehearsed and looked at is not what would run now.",
+            next="Put them back, or begin a new run, which plans anew.",
+            state="unchanged: nothing was applied.",
+            evidence={"differences": "\n".join(found)},
+        )
+
+
 def _documents(book: Book, folder: Path) -> list[Path]:
     """Returns what the plan stands on besides the project's own files: backfills, checks, runbooks."""
     books = sorted(shipped.runbooks(book.target.folder).glob("[0-9][0-9]_*.ipynb"))

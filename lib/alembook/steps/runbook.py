@@ -51,13 +51,22 @@ class Book:
         target: the target.
         folder: the run's folder.
         database: where the target is.
+        confirmed: the target's name as a person typed it; "" when nobody did.
         session: the keys of the run's locks, held by the runner or by this kernel.
     """
 
     def __init__(
-        self, *, step: str, stage: int, target: config.Target, folder: archive.RunFolder, dry_run: bool = False
+        self,
+        *,
+        step: str,
+        stage: int,
+        target: config.Target,
+        folder: archive.RunFolder,
+        dry_run: bool = False,
+        confirmed: str = "",
     ) -> None:
         self.step = step
+        self.confirmed = confirmed
         self.stage = stage if step in _STAGED else 0
         self.target = target
         self.database = reach.database(target)
@@ -176,13 +185,26 @@ class Book:
             started_at=self._started_at,
             ended_at=now(),
             seconds=time.monotonic() - self._began,
-            checks=tuple(checks),
+            checks=self.with_waivers(checks),
             facts=facts,
         )
         path = self.folder.write_receipt(self.stem, receipt.to_json())
         outcome = receipt.gate.outcome.value
         self.event("step_ended", step=self.step, stage=self.stage, outcome=outcome, receipt=path.name)
         return replace(receipt, path=path)
+
+    def with_waivers(self, checks: Sequence[Check]) -> tuple[Check, ...]:
+        """Returns the checks with what people said of those that are not PASSED: the waivers in the run's record."""
+        said = {
+            each["check"]: f"{each['reason']} ({each['by']}, {each['at']})"
+            for each in self.folder.stated(archive.WAIVER)
+        }
+        return tuple(
+            replace(check, waived=said[check.name])
+            if check.name in said and check.outcome is not Outcome.PASSED
+            else check
+            for check in checks
+        )
 
     def skipped(self) -> Receipt:
         """Returns the receipt of a dry run: nothing was done and nothing is written."""
@@ -235,6 +257,7 @@ def open(step: str, namespace: Mapping[str, Any]) -> Book:  # noqa: A001 - reads
         target=target,
         folder=_folder(configuration, target, step, given),
         dry_run=bool(given.get("dry_run", False)),
+        confirmed=str(given.get("confirm", "")),
     )
     _opened.append(book)
     return book

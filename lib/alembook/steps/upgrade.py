@@ -15,10 +15,10 @@ from alembook.postgres import catalog
 from alembook.postgres import connection as connections
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import before, drift, planning, standing, window
+from alembook.steps import before, drift, gate, planning, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
-from alembook.verdict import Check, Grade, Outcome
+from alembook.verdict import Check, Gate, Grade, Outcome
 
 _SPANS = ["label", "start_s", "seconds", "outcome"]
 _STATEMENTS = ["revision", "ms", "rows", "statement"]
@@ -79,15 +79,19 @@ def apply(book: Book) -> Upgrade:
     """Applies what is left of the stage and returns the receipt; a failure is in it, and raised by ``require``.
 
     Raises:
+        errors.Waiting: the stage before ends in a hold that nobody released.
+        errors.ProtectedTarget: the target's name was not confirmed.
         errors.PlanChanged: a file or the database differs from the plan; nothing was applied.
         errors.SessionLost: the run's locks are gone; nothing was applied.
         errors.Waiting: the maintenance window is closed; nothing was applied.
     """
     if book.dry_run:
-        nothing = {"spans": pd.DataFrame(columns=_SPANS), "executed": pd.DataFrame(columns=_STATEMENTS)}
-        return Upgrade.of(book.skipped(), **nothing)
+        return Upgrade.of(book.skipped(), **_nothing())
     book.require_session()
     window.require_open(book.target.limits)
+    allowed = gate.judge(book)
+    if not Gate(checks=allowed).is_open:
+        return Upgrade.of(book.finish(allowed, {}), **_nothing())
     plan = book.plan()
     stage = plan.stage(book.stage)
     todo = _todo(book, plan, stage)
@@ -98,7 +102,7 @@ def apply(book: Book) -> Upgrade:
     error = _drive(book, todo, tape) if todo else None
     drift.note(book, "end")
     receipt = book.finish(
-        _judge(book, stage, error),
+        [*_judge(book, stage, error), *allowed],
         {
             "revisions": list(stage.revisions),
             "applied_now": tape.committed,
@@ -110,6 +114,10 @@ def apply(book: Book) -> Upgrade:
     spans = pd.DataFrame(tape.spans, columns=_SPANS)
     book.folder.write_table(f"timeline.s{book.stage}", spans)
     return Upgrade.of(receipt, spans=spans, executed=pd.DataFrame(tape.statements, columns=_STATEMENTS), error=error)
+
+
+def _nothing() -> dict[str, pd.DataFrame]:
+    return {"spans": pd.DataFrame(columns=_SPANS), "executed": pd.DataFrame(columns=_STATEMENTS)}
 
 
 def _drive(book: Book, todo: Sequence[str], tape: _Tape) -> errors.AlembookError | None:
