@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from alembook import config, errors
+from alembook.postgres import catalog
 from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
 from alembook.postgres.session import Session
@@ -166,6 +167,7 @@ def upgrade(
     on_event: OnEvent,
     is_rehearsal: bool = False,
     rehearsed: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    invalid: Sequence[str] | None = None,
 ) -> None:
     """Applies revisions, or takes them back: exactly these in this order, each in a commit of its own.
 
@@ -178,10 +180,12 @@ def upgrade(
         guards: revision -> what must be complete before it.
         run_id: for the ledger, and the name of the agent's connections: "alembook RUN_ID agent".
         on_event: gets every event as it comes: connected, revision_started, statement, blocked, retry,
-            revision_committed, guard_failed, failed, output, finished; transaction: the server's id of each attempt.
+            part_committed, revision_committed, guard_failed, failed, output, finished; transaction: the server's id of
+            each attempt.
         is_rehearsal: the database is a copy; the process sees ALEMBOOK_REHEARSAL=1, and tells what is locked and
             rewritten, with an event "rehearsed" for each revision.
         rehearsed: revision -> "sql" of its event "rehearsed", which it must keep to; one that is not in it is free.
+        invalid: names of the indexes that were invalid before the run; None = those that are so now.
 
     Raises:
         errors.UpgradeFailed: a revision failed; ``state`` says what is applied, by the version table.
@@ -191,20 +195,31 @@ def upgrade(
     """
     if not revisions:
         return
-    place = _prepared(target, database)
-    request = {
+    place, already = _prepared(target, database)
+    work = Work(
+        target, database, session, name=f"alembook {run_id} agent", on_event=on_event, is_rehearsal=is_rehearsal
+    )
+    work.note_invalid(already if invalid is None else invalid)
+    order = {"revisions": list(revisions), "direction": direction, "run_id": run_id}
+    _applied(work, place, {**order, **_conditions(target, guards, rehearsed, is_rehearsal=is_rehearsal)})
+
+
+def _conditions(
+    target: config.Target,
+    guards: Mapping[str, Sequence[Guard]],
+    rehearsed: Mapping[str, Sequence[Mapping[str, Any]]] | None,
+    *,
+    is_rehearsal: bool,
+) -> dict[str, Any]:
+    """Returns the part of a request that says how revisions are applied."""
+    return {
         "verb": "upgrade",
-        "revisions": list(revisions),
-        "direction": direction,
         "guards": {revision: [asdict(guard) for guard in each] for revision, each in guards.items()},
         "limits": {**asdict(target.limits), "closes_at": None if is_rehearsal else _closes_at(target)},
         "ledger": target.ledger,
-        "run_id": run_id,
         "trace": is_rehearsal,
         "rehearsed": rehearsed or {},
     }
-    name = f"alembook {run_id} agent"
-    _applied(Work(target, database, session, name=name, on_event=on_event, is_rehearsal=is_rehearsal), place, request)
 
 
 def _applied(work: Work, place: location.Location, request: Mapping[str, Any]) -> None:
@@ -216,10 +231,10 @@ def _applied(work: Work, place: location.Location, request: Mapping[str, Any]) -
     work.conclude(is_done=work.has_finished)
 
 
-def _prepared(target: config.Target, database: Database) -> location.Location:
-    """Returns where the project is, once the ledger its revisions write to is there."""
+def _prepared(target: config.Target, database: Database) -> tuple[location.Location, list[str]]:
+    """Returns where the project is, and which indexes are invalid, once the ledger its revisions write to is there."""
     place = location.find(target)
-    if target.ledger:
-        with contextlib.closing(connections.connect(database, application_name="alembook ledger")) as connection:
+    with contextlib.closing(connections.connect(database, application_name="alembook ledger")) as connection:
+        if target.ledger:
             ledger.prepare(connection, target.ledger)
-    return place
+        return place, catalog.invalid_indexes(connection)

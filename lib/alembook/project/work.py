@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from alembook import config, errors
 from alembook.config.redaction import Redactor
+from alembook.postgres import catalog
 from alembook.postgres import connection as connections
 from alembook.postgres import session as sessions
 from alembook.postgres.connection import Database
 from alembook.postgres.session import Session
 from alembook.project import faults, handover, location, state, watch
 from alembook.project.conversation import Conversation, Event
+from alembook.project.part import Part
 
 OnEvent = Callable[[Event], None]
 
@@ -58,9 +60,14 @@ class Work:
         self._revision: str | None = None
         self._attempts = 0
         self._blockers: dict[tuple[int, str], str] = {}
+        self._part = Part(())
         self._exit_code = 0
         self._stderr = ""
         self.has_finished = False
+
+    def note_invalid(self, invalid: Sequence[str]) -> None:
+        """Takes the names of the indexes that were invalid before: they are not what a revision left."""
+        self._part = Part(invalid)
 
     def seconds(self) -> float:
         """Returns the seconds since it began."""
@@ -125,6 +132,7 @@ class Work:
         if event is None:
             return None
         name = event["event"]
+        self._part.take(event)
         if name in {"connected", "transaction", "failed", "wrong_database"}:
             self._told[name] = event
         if name in {"failed", "wrong_database"} and self._revision:
@@ -189,9 +197,14 @@ class Work:
             raise faults.wrong_database(refused, self._target, self._database, state=self._left())
         if failed is not None:
             evidence = faults.evidence(failed, list(self._blockers.values()), self._stderr)
-            raise faults.told(failed, state=self._left(), evidence=evidence)
+            raise self._whole(faults.told(failed, state=self._left(), evidence=evidence))
         if not is_done:
-            raise faults.died(self._exit_code, state=self._left(), revision=self._revision, stderr=self._stderr)
+            end, stderr = self._exit_code, self._stderr
+            raise self._whole(faults.died(end, state=self._left(), revision=self._revision, stderr=stderr))
+
+    def _whole(self, error: errors.StepFailed) -> errors.StepFailed:
+        """Returns an error with what is committed of the revision in progress."""
+        return self._part.told(error, self._revision) if self._revision else error
 
     def _require_session(self) -> None:
         """Tells a lost session from a wrong database: without its locks no database can be proven."""
@@ -211,16 +224,17 @@ class Work:
                 connections.connect(self._database, application_name="alembook check", read_only=True)
             ) as connection:
                 rows = state.read(connection, *place) or ()
-                part = self._committed_part(connection)
+                self._part.look(catalog.invalid_indexes(connection))
+                part = "" if self._revision in rows else self._committed_part(connection)
         except errors.AlembookError:
             return "not known: the server does not say. Run this again when it answers."
         return f"the database is at {', '.join(rows) or 'base'}, by its version table{part}."
 
     def _committed_part(self, connection: connections.Connection) -> str:
-        """Returns what to add when a revision failed whose first transaction is committed, by the server's own word."""
+        """Returns what to add when a revision failed and something of it is committed, by the server's own word."""
         begun = self._told.get("transaction")
         if begun is None:
             return ""
         query = "SELECT pg_xact_status(%(transaction)s::xid8)"
         status = connections.scalar(connection, query, {"transaction": begun["transaction"]})
-        return f"; a part of {begun['revision']} is committed" if status == "committed" else ""
+        return f"; a part of {begun['revision']} is committed" if self._part.is_there(status) else ""

@@ -132,6 +132,7 @@ def _drive(book: Book, todo: Sequence[str], tape: _Tape) -> errors.AlembookError
             guards=_guards(book, todo),
             run_id=book.folder.run_id,
             on_event=tape.take,
+            invalid=book.plan().invalid_indexes,
         )
     except errors.StepFailed as error:
         return error

@@ -55,6 +55,7 @@ class Tape:
         self._is_muted = False
         self._own: Any = None
         self._is_committing = False
+        self._is_long = False
         self.revision: Optional[str] = None
         self.commits = 0
         self.has_truncated = False
@@ -121,13 +122,19 @@ class Tape:
             self.commits += 1
 
     def _before(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ARG002
-        self.commits += self._is_committing
+        if self._is_committing:
+            self.commits += 1
+            self._part_committed()
         self._is_committing = False
         if self.revision is not None and not self._is_muted:
             self._shapes.hear(statement)
             self._catch_up(connection, statement)
         if _CONCURRENT.match(statement):
+            self._is_long = True
             self._limit(connection, self._limits["concurrent_lock_timeout_ms"])
+        elif self._is_long:  # one that failed did not get to _after, and the project went on
+            self._is_long = False
+            self._limit(connection, self._limits["lock_timeout_ms"])
         started: List[float] = connection.info.setdefault("alembook_started", [])
         started.append(time.perf_counter())
 
@@ -135,11 +142,19 @@ class Tape:
         started = connection.info["alembook_started"].pop()
         ms = (time.perf_counter() - started) * 1000
         if _CONCURRENT.match(statement):
+            self._is_long = False
             self._limit(connection, self._limits["lock_timeout_ms"])
         if not self._is_muted:
             looked = self._look(connection, statement, started)
             self.has_truncated = self.has_truncated or bool(TRUNCATE.search(statement))
             self._note(statement, ms, max(int(cursor.rowcount), 0), looked)
+            if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+                self._part_committed()
+
+    def _part_committed(self) -> None:
+        """Tells that what the revision did so far stays, whatever becomes of the rest."""
+        if self.revision is not None:
+            self._wire.send("part_committed", revision=self.revision)
 
     def _look(self, connection: Any, statement: str, started: float) -> Dict[str, Any]:
         """Returns what a statement locked; a loop's further ones are not asked one by one."""
