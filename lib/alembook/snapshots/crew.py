@@ -1,95 +1,151 @@
-"""Reading the pieces of many tables with several connections that see one snapshot."""
+"""Several connections that see one snapshot share work: whoever is free takes what is next."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import psycopg2
 
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
-from alembook.snapshots import scan
-from alembook.snapshots.layout import Layout
 
 Connect = Callable[[], connections.Connection]
-#: Below this many pages in all, opening another connection costs more than it saves.
-_WORTH_ANOTHER_PAGES = scan.PIECE_PAGES
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+#: Below this many pages in all, opening another connection costs more than it saves: 64 MB.
+_WORTH_ANOTHER_PAGES = 8192
 _CANCELED = "57014"
+_LOOK_EVERY_S = 0.1
 _IMPORT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT %(snapshot)s"
 _SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
+_AS_BEFORE = "ROLLBACK TO SAVEPOINT alembook_piece"
 
 
 @dataclass(slots=True)
-class _Work:
-    """Pieces to be read, largest table first, and what was found so far; shared by all connections."""
+class _Crew(Generic[Task]):
+    """What the connections have in common."""
 
-    todo: queue.SimpleQueue[scan.Piece]
-    left: dict[str, int]
-    ends: Mapping[str, Sequence[str]]
+    opened: Sequence[connections.Connection]
+    todo: queue.SimpleQueue[Task]
+    work: Callable[[connections.Connection, Task], None]
     timeout_s: float
-    on_table: Callable[[int, int], None]
-    found: dict[str, scan.Found]
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    stopped: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event
+    failures: list[BaseException] = field(default_factory=list)
 
-    def take_in(self, piece: scan.Piece, answer: Mapping[str, object], unread: str) -> None:
-        with self.lock:
-            name = piece.layout.name
-            found = self.found[name]
-            found.unread = found.unread or unread
-            found.add(piece if not unread else _counted_only(piece), answer)
-            self.left[name] -= 1
-            if not self.left[name]:
-                self.on_table(sum(not left for left in self.left.values()), len(self.left))
+    def drain(self, connection: connections.Connection) -> None:
+        """Works until nothing is left, or until anyone failed."""
+        try:
+            with _pinned(connection, self.timeout_s):
+                while not self.stopped.is_set():
+                    try:
+                        task = self.todo.get_nowait()
+                    except queue.Empty:
+                        return
+                    self.work(connection, task)
+        except BaseException as failure:  # noqa: BLE001 - ``share`` raises it, when every thread is at its end
+            self.fail(failure)
+
+    def fail(self, failure: BaseException) -> None:
+        """Lets nobody begin anything; a cancelled statement's own error comes after the one it was cancelled for."""
+        self.failures.append(failure)
+        self.stopped.set()
+
+    def see_through(self, working: set[Future[None]]) -> None:
+        """Waits for every thread; when one failed, or an interrupt comes, cancels what the others wait for.
+
+        Again and again: a statement that had not begun when it was to be cancelled goes on.
+        """
+        while working:
+            try:
+                _, working = wait(working, timeout=_LOOK_EVERY_S, return_when=FIRST_COMPLETED)
+                if working and self.stopped.is_set():
+                    self.cancel()
+            except BaseException as failure:  # noqa: BLE001 - ``share`` raises it, when every thread is at its end
+                self.fail(failure)
+
+    def cancel(self) -> None:
+        """Cancels what runs."""
+        for each in self.opened:
+            if not each.closed:
+                with suppress(psycopg2.Error):
+                    each.cancel()
 
 
-def read(
+def share(
     connection: connections.Connection,
-    layouts: Sequence[Layout],
+    tasks: Sequence[Task],
+    work: Callable[[connections.Connection, Task], None],
     *,
-    ends: Mapping[str, Sequence[str]],
     timeout_s: float,
-    on_table: Callable[[int, int], None],
     connect: Connect | None = None,
     workers: int = 1,
-) -> dict[str, scan.Found]:
-    """Returns what each table came to, by "schema.table".
+    pages: int = 0,
+    stopped: threading.Event | None = None,
+) -> None:
+    """Does every task on one of several connections that see the snapshot of the first.
+
+    Each connection is under ``pinned_settings.sql``. A task that fails stops all: statements under way are cancelled,
+    and the error of the first to fail is raised.
 
     Args:
-        connection: inside the transaction ``measurement.snapshot`` opened; it reads too.
-        layouts: the tables.
-        ends: "schema.table" -> columns whose lowest and highest value are asked for.
-        timeout_s: limit for one piece, seconds; a piece that reaches it is counted only.
-        on_table: called with (tables done, tables in all); never from two threads at once.
+        connection: inside the transaction ``measurement.snapshot`` opened; it works too.
+        tasks: in the order they are taken.
+        work: does one task; called from several threads at once.
+        timeout_s: limit for one statement, seconds; 0 is none.
         connect: opens another connection to the same database.
-        workers: how many connections read at once, ``connection`` included.
+        workers: how many connections work at once, ``connection`` included.
+        pages: what there is to read in all; little of it is not worth another connection.
+        stopped: set, also by the caller, when nothing is to be begun or waited for any more.
 
     Raises:
-        errors.QueryFailed: a table could not be counted; the error names it.
+        errors.QueryFailed: a task failed, or a connection was lost.
     """
-    largest = sorted(layouts, key=lambda layout: -layout.pages)
-    pieces = [piece for layout in largest for piece in scan.pieces(layout)]
-    left = {layout.name: 0 for layout in layouts}
-    todo: queue.SimpleQueue[scan.Piece] = queue.SimpleQueue()
-    for piece in pieces:
-        left[piece.layout.name] += 1
-        todo.put(piece)
-    found = {layout.name: scan.Found() for layout in layouts}
-    work = _Work(todo, left, ends, timeout_s, on_table, found)
-    helpers = _helpers(layouts, len(pieces), workers) if connect else 0
+    todo: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    for task in tasks:
+        todo.put(task)
+    helpers = max(min(workers - 1, len(tasks) - 1, pages // _WORTH_ANOTHER_PAGES), 0) if connect else 0
     with ExitStack() as stack:
         others = [stack.enter_context(_imported(connection, connect)) for _ in range(helpers) if connect]
-        _share(connection, others, work)
-    return work.found
+        crew = _Crew([connection, *others], todo, work, timeout_s, stopped or threading.Event())
+        with ThreadPoolExecutor(max_workers=len(crew.opened)) as pool:
+            crew.see_through({pool.submit(crew.drain, each) for each in crew.opened})
+    if crew.failures:
+        raise crew.failures[0]
 
 
-def _helpers(layouts: Sequence[Layout], pieces: int, workers: int) -> int:
-    pages = sum(layout.pages for layout in layouts)
-    return max(min(workers - 1, pieces - 1, pages // _WORTH_ANOTHER_PAGES), 0)
+def within(
+    connection: connections.Connection,
+    read: Callable[[], Answer],
+    otherwise: Callable[[], Answer],
+    *,
+    timeout_s: float,
+) -> tuple[Answer, bool]:
+    """Returns a statement's answer and True; or, when its time ran out, that of another without a limit and False.
+
+    For tasks of ``share``, with its limit: the transaction is as it was.
+
+    Raises:
+        errors.QueryFailed: the server refused one of them, or ended it for another reason.
+    """
+    began = time.monotonic()
+    try:
+        return read(), True
+    except errors.QueryFailed as error:
+        is_over = timeout_s and time.monotonic() - began >= timeout_s
+        if not is_over or getattr(error.__cause__, "pgcode", None) != _CANCELED:
+            raise
+    connections.execute(connection, f"{_AS_BEFORE}; SET LOCAL statement_timeout = 0")
+    answer = otherwise()
+    connections.execute(connection, _AS_BEFORE)
+    return answer, False
 
 
 @contextmanager
@@ -101,67 +157,17 @@ def _imported(connection: connections.Connection, connect: Connect) -> Iterator[
         yield other
 
 
-def _share(own: connections.Connection, others: Sequence[connections.Connection], work: _Work) -> None:
-    """Lets every connection read until nothing is left; a failure of one stops all."""
-    with ThreadPoolExecutor(max_workers=max(len(others), 1)) as pool:
-        reading = [pool.submit(_drain, other, work) for other in others]
-        try:
-            _drain(own, work)
-        except BaseException:
-            for other in others:
-                other.cancel()
-            raise
-    for each in reading:
-        each.result()
-
-
-def _drain(connection: connections.Connection, work: _Work) -> None:
+@contextmanager
+def _pinned(connection: connections.Connection, timeout_s: float) -> Iterator[None]:
+    """Puts a connection under the settings checksums are computed under, and gives it back with its own names."""
     before = connections.scalar(connection, "SHOW search_path")
     pinned = statements.load(__package__, "pinned_settings.sql")
-    try:
-        connections.execute(connection, pinned, {"timeout_ms": str(int(work.timeout_s * 1000))})
-        connections.execute(connection, "SAVEPOINT alembook_piece")
-        while not work.stopped.is_set():
-            try:
-                piece = work.todo.get_nowait()
-            except queue.Empty:
-                break
-            answer, unread = _read(connection, piece, work)
-            work.take_in(piece, answer, unread)
-        connections.execute(connection, "RELEASE SAVEPOINT alembook_piece")
-        connections.execute(
-            connection,
-            "SELECT set_config('search_path', %(path)s, true), set_config('statement_timeout', '0', true)",
-            {"path": before},
-        )
-    except BaseException:
-        work.stopped.set()
-        raise
-
-
-def _read(connection: connections.Connection, piece: scan.Piece, work: _Work) -> tuple[Mapping[str, object], str]:
-    """Returns a piece's answer; when its time ran out, its first piece counts the table instead."""
-    try:
-        return scan.read(connection, piece, work.ends.get(piece.layout.name, ())), ""
-    except errors.QueryFailed as error:
-        if getattr(error.__cause__, "pgcode", None) != _CANCELED or not work.timeout_s:
-            raise _uncounted(piece.layout, error) from error
-    connections.execute(connection, "ROLLBACK TO SAVEPOINT alembook_piece; SET LOCAL statement_timeout = 0")
-    try:
-        answer = scan.count(connection, piece)
-    except errors.QueryFailed as error:
-        raise _uncounted(piece.layout, error) from error
-    return answer, f"a pass over it took longer than {work.timeout_s:g} s"
-
-
-def _counted_only(piece: scan.Piece) -> scan.Piece:
-    return scan.Piece(layout=piece.layout, first=piece.first, end=piece.end, columns=(), counts=piece.counts)
-
-
-def _uncounted(layout: Layout, error: errors.QueryFailed) -> errors.QueryFailed:
-    return errors.QueryFailed(
-        f"{layout.name} could not be counted.",
-        why=f"{error.what} {error.why}",
-        next="Remove the cause, or leave the table out with `verify.exclude` in alembook.toml; then run again.",
-        state="unchanged: counting only reads.",
+    connections.execute(connection, pinned, {"timeout_ms": str(int(timeout_s * 1000))})
+    connections.execute(connection, "SAVEPOINT alembook_piece")
+    yield
+    connections.execute(connection, "RELEASE SAVEPOINT alembook_piece")
+    connections.execute(
+        connection,
+        "SELECT set_config('search_path', %(path)s, true), set_config('statement_timeout', '0', true)",
+        {"path": before},
     )

@@ -19,7 +19,7 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
-from alembook.snapshots import crew, layout, scan
+from alembook.snapshots import crew, layout, reading, scan
 
 #: Columns of a measured table of tables, and how each is read back from CSV.
 DTYPES = {"schema": "str", "table": "str", "rows": "int64", "size_bytes": "int64"}
@@ -131,7 +131,7 @@ def measure(
     sequences = _sequences(connection, countable)
     ends = {name: [row["column"] for row in rows] for name, rows in sequences.items()}
     how = {"timeout_s": timeout_s, "on_table": on_table, "connect": connect, "workers": workers}
-    counted = crew.read(connection, layouts, ends=ends, **how)  # type: ignore[arg-type]
+    counted = reading.read(connection, layouts, ends=ends, **how)  # type: ignore[arg-type]
     instant = connections.rows(connection, statements.load(__package__, "instant.sql"))[0]
     return Measurement(
         tables=frame([_counted(each, counted[each.name]) for each in layouts]),

@@ -1,0 +1,94 @@
+"""Reading the pieces of many tables, and adding up what they came to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from alembook import errors
+from alembook.postgres import connection as connections
+from alembook.snapshots import crew, scan
+from alembook.snapshots.layout import Layout
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found so far, and how many pieces of each table are left; shared by all connections."""
+
+    left: dict[str, int]
+    ends: Mapping[str, Sequence[str]]
+    timeout_s: float
+    on_table: Callable[[int, int], None]
+    found: dict[str, scan.Found]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, connection: connections.Connection, piece: scan.Piece) -> None:
+        """Reads a piece; when its time runs out, its rows are counted and nothing else."""
+        ends = self.ends.get(piece.layout.name, ())
+        try:
+            answer, is_read = crew.within(
+                connection,
+                lambda: scan.read(connection, piece, ends),
+                lambda: scan.count(connection, piece),
+                timeout_s=self.timeout_s,
+            )
+        except errors.QueryFailed as error:
+            raise _uncounted(piece.layout, error) from error
+        unread = "" if is_read else f"a pass over it took longer than {self.timeout_s:g} s"
+        self._take_in(piece if is_read else replace(piece, columns=()), answer, unread)
+
+    def _take_in(self, piece: scan.Piece, answer: Mapping[str, object], unread: str) -> None:
+        with self.lock:
+            name = piece.layout.name
+            found = self.found[name]
+            found.unread = found.unread or unread
+            found.add(piece, answer)
+            self.left[name] -= 1
+            if not self.left[name]:
+                self.on_table(sum(not left for left in self.left.values()), len(self.left))
+
+
+def read(
+    connection: connections.Connection,
+    layouts: Sequence[Layout],
+    *,
+    ends: Mapping[str, Sequence[str]],
+    timeout_s: float,
+    on_table: Callable[[int, int], None],
+    connect: crew.Connect | None = None,
+    workers: int = 1,
+) -> dict[str, scan.Found]:
+    """Returns what each table came to, by "schema.table".
+
+    Args:
+        connection: inside the transaction ``measurement.snapshot`` opened; it reads too.
+        layouts: the tables.
+        ends: "schema.table" -> columns whose lowest and highest value are asked for.
+        timeout_s: limit for one piece, seconds; a piece that reaches it is counted only.
+        on_table: called with (tables done, tables in all); never from two threads at once.
+        connect: opens another connection to the same database.
+        workers: how many connections read at once, ``connection`` included.
+
+    Raises:
+        errors.QueryFailed: a table could not be counted; the error names it.
+    """
+    largest = sorted(layouts, key=lambda layout: -layout.pages)
+    pieces = [piece for layout in largest for piece in scan.pieces(layout)]
+    left = {layout.name: 0 for layout in layouts}
+    for piece in pieces:
+        left[piece.layout.name] += 1
+    reading = _Reading(left, ends, timeout_s, on_table, {layout.name: scan.Found() for layout in layouts})
+    pages = sum(layout.pages for layout in layouts)
+    how = {"timeout_s": timeout_s, "pages": pages, "workers": workers}
+    crew.share(connection, pieces, reading.read, connect=connect, **how)  # type: ignore[arg-type]
+    return reading.found
+
+
+def _uncounted(layout: Layout, error: errors.QueryFailed) -> errors.QueryFailed:
+    return errors.QueryFailed(
+        f"{layout.name} could not be counted.",
+        why=f"{error.what} {error.why}",
+        next="Remove the cause, or leave the table out with `verify.exclude` in alembook.toml; then run again.",
+        state="unchanged: counting only reads.",
+    )
