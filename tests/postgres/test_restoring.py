@@ -131,9 +131,7 @@ def test_a_damaged_dump_fails(
     with pytest.raises(errors.RestoreFailed) as caught:
         restoring.restore(tool, tmp_path / "dump", copy, jobs=2, application_name=APPLICATION)
     assert caught.value.what == f"The dump in {tmp_path}/dump could not be restored."
-    assert caught.value.state == (
-        "the target is unchanged; the database damaged is half restored, and is dropped with its run."
-    )
+    assert caught.value.state == "the database damaged is half restored; what was dumped is unchanged."
     assert "pg_restore: error: " in caught.value.evidence["pg_restore said"]
 
 

@@ -27,6 +27,8 @@ TOML = """\
 [targets.demo]
 database = "file:database-url"
 project = "migrations"
+[targets.demo.rehearsal]
+scratch = "file:database-url"
 """
 ORDER = ["10_inspect", "20_backup", "40_upgrade.s1", "50_backfill.s1", "40_upgrade.s2", "60_verify"]
 

@@ -190,6 +190,6 @@ def _require_harmless(finished: process.Finished, told: _Told, database: Databas
         why=f"pg_restore ended with {ended}.",
         next="Do not rely on this backup before the cause below is found: a damaged file, a full disk or a missing "
         "right on the scratch server. Then make the backup again.",
-        state=f"the target is unchanged; the database {database.dbname} is half restored, and is dropped with its run.",
+        state=f"the database {database.dbname} is half restored; what was dumped is unchanged.",
         evidence={"pg_restore said": said} if said else {},
     )

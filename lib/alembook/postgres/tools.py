@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg2.extensions
+
 from alembook import config, errors, process
 from alembook.config.redaction import Redactor
 from alembook.postgres import cluster, contents
@@ -200,6 +202,29 @@ def dump(
     if finished.exit_code != 0:
         raise _dump_failed(finished, database, directory)
     return DumpResult(seconds=finished.seconds, argv=finished.argv, version=tool.version, compression=chosen)
+
+
+def dump_globals(tool: Tool, database: Database, file: Path, *, application_name: str) -> str:
+    """Writes the server's roles and tablespaces, without passwords, into a file. Returns why not; "" when it did.
+
+    Args:
+        tool: pg_dumpall.
+        database: any of the server.
+        file: made; none is left when the role may not read them.
+        application_name: what ``pg_stat_activity`` shows.
+    """
+    argv = [str(tool.path), "--globals-only", "--no-role-passwords", "--no-password", f"--file={file}"]
+    named = psycopg2.extensions.make_dsn(dbname=database.dbname) if database.dbname else ""
+    finished = process.run(
+        [*argv, *([f"--dbname={named}"] if named else [])],
+        environment=config.child_environment({**database.environment(), "PGAPPNAME": application_name, **_ENGLISH}),
+        death_signal=signal.SIGTERM,
+    )
+    if finished.exit_code == 0:
+        return ""
+    file.unlink(missing_ok=True)
+    said = _from_error_on(Redactor(database.password).clean(finished.stderr)).splitlines()
+    return said[0] if said else f"pg_dumpall ended with exit code {finished.exit_code}"
 
 
 def _require_absent(directory: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from alembook import config, errors
 from alembook.config import shipped
 from alembook.postgres import connection as connections
-from alembook.postgres import embedded, identity, reach, session, tools
+from alembook.postgres import embedded, identity, needs, reach, scratch, session, tools
 from alembook.project import driver
+from alembook.runner import leftovers
 from alembook.verdict import Check, Grade, Outcome
 
 _OLDEST_SERVER = 140000
@@ -42,7 +43,7 @@ def examine(config_file: Path | None, target: str) -> list[Check]:
         return [*found, _failed("alembook.toml", error, Grade.MUST if config_file or target else Grade.SHOULD)]
     found.append(_passed("alembook.toml", f"{len(configuration.targets)} targets"))
     found.append(_tried("the archive can be written", lambda: _writable(configuration.archive.path)))
-    return found + (_target(configuration.target(target)) if target else [])
+    return found + (_target(configuration, configuration.target(target)) if target else [])
 
 
 def _passed(name: str, found: str, grade: Grade = Grade.MUST) -> Check:
@@ -89,7 +90,7 @@ def _writable(folder: Path) -> str:
         ) from error
 
 
-def _target(target: config.Target) -> list[Check]:
+def _target(configuration: config.Configuration, target: config.Target) -> list[Check]:
     """Looks at a target: keys, server, locks, tools, project."""
     checks = [_tried("this version can do what the target asks for", lambda: _usable(target))]
     try:
@@ -110,6 +111,8 @@ def _target(target: config.Target) -> list[Check]:
     )
     for name in ("pg_dump", "pg_restore"):
         checks.append(_tried(name, partial(_tool, target, database, server, name)))
+    checks.append(_tried("a backup can be restored", partial(_scratch, target, database), grade=Grade.SHOULD))
+    checks.append(leftovers.check(target, configuration.archive.path))
     return [*checks, _tried("the project can be loaded and leads to this database", lambda: _project(target, database))]
 
 
@@ -122,6 +125,12 @@ def _tool(target: config.Target, database: connections.Database, server: identit
     return tools.find(
         name, server_version_num=server.version_num, database=database, postgres_bin=target.postgres_bin
     ).version
+
+
+def _scratch(target: config.Target, database: connections.Database) -> str:
+    look = connections.connect(database, application_name="alembook doctor", read_only=True)
+    with connections.closing(look) as connection:
+        return scratch.place(target, needs.read(connection)).label()
 
 
 def _project(target: config.Target, database: connections.Database) -> str:

@@ -1,22 +1,25 @@
-"""Step backup: ``pg_dump`` under one exported snapshot, hashed, its table of contents read back, its rows counted."""
+"""Step backup: a dump under one exported snapshot, hashed, restored into a scratch database and compared there.
+
+A backup that a program of the operator's makes (``backup.command``) takes the place of the dump, and
+``backup.proof_command`` that of the restore.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from alembook import display
-from alembook.archive.manifest import sha256
 from alembook.postgres import connection as connections
-from alembook.postgres import identity, tools
+from alembook.postgres import identity
 from alembook.snapshots import measurement
-from alembook.steps import before
+from alembook.steps import before, dumps, earlier, elsewhere, making, proving
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
-from alembook.verdict import Check, Outcome
+from alembook.verdict import Check, Gate, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +40,49 @@ class Backup(Receipt):
         """Returns the largest tables as a plot."""
         return display.sizes(self.tables)
 
+    def proof(self) -> display.Html:
+        """Returns how the backup was proven, where the copy lies and what is not in it."""
+        proof = self.facts.get("proof", {})
+        scratch = self.facts.get("scratch") or {}
+        return display.facts(
+            {
+                "proven": proof.get("outcome", "not yet"),
+                "how": proof.get("how", "it was not"),
+                "copy": f"{scratch['database']} ({scratch['place']})" if scratch else "none",
+                "other there": "; ".join(proof.get("remarks", [])) or "nothing",
+                "left out on purpose": "; ".join(proof.get("left_out", [])) or "nothing",
+                "restored in": _seconds(proof, "restore_seconds"),
+                "compared in": _seconds(proof, "compare_seconds"),
+            }
+        )
+
 
 def preview(book: Book) -> display.Html:
-    """Returns what ``make`` will do: the program, the folder, the number of jobs. Nothing is written."""
+    """Returns what ``make`` will do: program, folder, jobs, where it is proven. Nothing is written."""
+    policy = book.target.backup
     with connections.closing(book.connect()) as connection:
-        tool = _tool(book, "pg_dump", identity.read(connection).version_num)
+        version_num = identity.read(connection).version_num
+    made = {"program": "backup.command"}
+    if not policy.command:
+        made = {"program": f"pg_dump {making.tool(book, 'pg_dump', version_num).version}", "jobs": str(policy.jobs)}
+    proof = "backup.proof_command" if policy.command else f"rehearsal.scratch ({book.target.scratch or 'embedded:'})"
     return display.facts(
         {
-            "program": f"pg_dump {tool.version}",
-            "into": _shown(book, _folder(book)),
-            "jobs": book.target.backup.jobs,
-            "snapshot": "one, exported; the counts below are counted in it",
+            **made,
+            "into": making.shown(book, dumps.new(book)),
+            "snapshot": "one, exported; rows and checksums are of the same one",
+            "proven by": f"a recent restore, or {proof}" if policy.proof == "recent" else proof,
+            "kept": f"the last {policy.keep} good ones, and the last proven one",
         }
     )
 
 
-def make(book: Book) -> Backup:
-    """Makes a backup and returns its receipt.
+def make(book: Book, *, keep_scratch: bool = False) -> Backup:
+    """Makes a backup, proves it, and returns its receipt.
+
+    Args:
+        book: the opened runbook.
+        keep_scratch: the copy is to stay when the run ends; somebody will drop it by hand.
 
     Raises:
         errors.ToolMissing: no pg_dump of the server's version.
@@ -63,85 +92,50 @@ def make(book: Book) -> Backup:
     if book.dry_run:
         return Backup.of(book.skipped(), tables=pd.DataFrame(columns=list(measurement.DTYPES)))
     book.require_session()
-    folder = _folder(book)
-    with connections.closing(book.connect()) as connection:
-        server = identity.read(connection)
-        dump = _tool(book, "pg_dump", server.version_num)
-        with measurement.snapshot(connection) as snapshot:
-            found = before.measure(book, connection)
-            book.event("dump_started", folder=folder.name, jobs=book.target.backup.jobs, tables=len(found.tables))
-            result = tools.dump(
-                dump,
-                book.database,
-                folder,
-                jobs=book.target.backup.jobs,
-                snapshot=snapshot,
-                application_name=book.application_name,
-                on_line=lambda line: book.event("dump_says", text=line),
-            )
-    entries = tools.table_of_contents(_tool(book, "pg_restore", server.version_num), folder)
-    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    size_bytes = sum(path.stat().st_size for path in folder.iterdir())
-    before.write(book, "backup", found)
-    receipt = book.finish(
-        _judge(found.tables, entries, hashes),
-        {
-            "folder": _shown(book, folder),
-            "taken_at": found.taken_at.isoformat(),
-            "rows": int(found.tables["rows"].sum()),
-            "tables": len(found.tables),
-            "size_bytes": size_bytes,
-            "dump_seconds": round(result.seconds, 3),
-            "pg_dump": dump.version,
-            "server": server.fixed(),
-            "sha256": hashes,
-        },
-    )
-    return Backup.of(receipt, tables=found.tables)
+    folder = dumps.new(book)
+    made = making.by_command(book, folder) if book.target.backup.command else making.dump(book, folder)
+    whole = [*making.judge(book, made), *earlier.judge(book, made.original.found.tables)]
+    proof = _prove(book, made, whole, keep=keep_scratch)
+    checks = [*whole, *proof.checks]
+    before.write(book, "backup", made.original.found)
+    book.folder.write_table("fingerprint", _objects(made.original))
+    is_good, is_proven = Gate(checks=tuple(checks)).is_open, proof.outcome is Outcome.PASSED
+    told = {"outcome": proof.outcome.value, **proof.facts}
+    scratch = proof.scratch
+    copy = {"scratch": {"place": scratch.place.kind, "database": scratch.name}} if scratch else {}
+    facts = {**made.facts, "method": made.method, "proof": told, **copy}
+    dumps.note(folder, is_good=is_good, is_proven=is_proven and proof.facts.get("how") != "recent", facts=facts)
+    removed = dumps.prune(book) if is_good else []
+    receipt = book.finish(checks, {**facts, "removed": removed})
+    return Backup.of(receipt, tables=made.original.found.tables)
 
 
-def _folder(book: Book) -> Path:
-    """Returns where this attempt's dump goes: never a folder that is there already."""
-    root = book.target.backup.directory / book.target.name
-    names = (root / f"{book.folder.run_id}{'' if n == 1 else f'.a{n}'}" for n in range(1, 10_000))
-    return next(path for path in names if not path.exists())
+def _prove(book: Book, made: making.Made, whole: Collection[Check], *, keep: bool) -> proving.Proof:
+    """Proves a backup as the policy asks; one that is known to be no good is not restored."""
+    if not Gate(checks=tuple(whole)).is_open:
+        return proving.Proof(checks=[_not_tried()], facts={"how": "not restored"})
+    if recent := earlier.recent(book, made.method):
+        return proving.Proof(checks=[recent], facts={"how": "recent"})
+    if book.target.backup.command:
+        return proving.Proof(checks=[elsewhere.prove(book, made.folder, made.name)], facts={"how": "command"})
+    return proving.prove(book, made.folder, made.original, made.after, keep=keep)
 
 
-def _shown(book: Book, path: Path) -> str:
-    return str(path.relative_to(book.target.folder) if path.is_relative_to(book.target.folder) else path)
-
-
-def _tool(book: Book, name: str, version_num: int) -> tools.Tool:
-    return tools.find(
-        name, server_version_num=version_num, database=book.database, postgres_bin=book.target.postgres_bin
+def _not_tried() -> Check:
+    return Check(
+        name="the backup was restored",
+        outcome=Outcome.UNVERIFIED,
+        expected="a restored copy",
+        found="none",
+        why="it was not tried: the checks before are not PASSED.",
+        next="See to them first.",
     )
 
 
-def _judge(tables: pd.DataFrame, entries: Sequence[tools.Entry], hashes: dict[str, str]) -> list[Check]:
-    """Judges a dump by what was read back from its folder. That of an empty database has no entry, and one file."""
-    dumped = {f"{entry.schema}.{entry.name}" for entry in entries if entry.kind == "TABLE DATA"}
-    counted = {f"{schema}.{table}" for schema, table in zip(tables["schema"], tables["table"], strict=True)}
-    missing = sorted(counted - dumped)
-    return [
-        Check(
-            name="the dump's table of contents was read back",
-            outcome=Outcome.PASSED if entries or not counted else Outcome.FAILED,
-            expected="entries" if counted else "none: no table was counted",
-            found=f"{len(entries):,} entries",
-            next="" if entries or not counted else "Make the backup again; look at the disk it is on.",
-        ),
-        Check(
-            name="every counted table is in the dump",
-            outcome=Outcome.FAILED if missing else Outcome.PASSED,
-            expected=f"{len(counted):,} tables",
-            found=f"{len(counted) - len(missing):,} tables"
-            + (f"; missing: {', '.join(missing[:10])}" if missing else ""),
-            next="Give the role the right to read them, or exclude them in [verify]." if missing else "",
-        ),
-        Check(
-            name="the dump's files are hashed",
-            outcome=Outcome.PASSED if len(hashes) > len(counted) else Outcome.FAILED,
-            expected="SHA-256 of every file",
-            found=f"{len(hashes):,} files",
-        ),
-    ]
+def _objects(original: proving.Original) -> pd.DataFrame:
+    rows = sorted(original.fingerprint.objects.items())
+    return pd.DataFrame(rows, columns=["object", "definition"])
+
+
+def _seconds(facts: Mapping[str, Any], name: str) -> str:
+    return f"{facts[name]:,.1f} s" if name in facts else "-"
