@@ -119,7 +119,7 @@ def _wrong_backup(receipt: Mapping[str, Any] | None, plan: Plan, server: identit
     rows = receipt.get("version_rows")
     if rows is not None and sorted(rows) != sorted(plan.start):
         wrong.append(f"it was taken at {', '.join(rows) or 'base'}")
-    if not receipt.get("proof"):
+    if receipt.get("proof", {}).get("outcome") != Outcome.PASSED.value:
         wrong.append("it was not proven by restoring it")
     return wrong
 
