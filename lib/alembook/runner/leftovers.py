@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from alembook import archive, config, errors
@@ -18,30 +18,35 @@ def may_have(folder: archive.RunFolder) -> bool:
     return any(folder.attempts(stem, ".ipynb") for stem in _MAKERS)
 
 
-def drop(target: config.Target, folder: archive.RunFolder) -> list[str]:
-    """Drops the scratch databases of a run that were not asked to stay, and returns their names.
+def drop(target: config.Target, folder: archive.RunFolder, events: archive.Events) -> None:
+    """Drops the scratch databases of a run that were not asked to stay.
 
-    Raises:
-        errors.AlembookError: their server did not answer, or refused.
+    Where that cannot be done the record says so, and `alembook doctor` names them.
     """
-    if not may_have(folder):
-        return []
-    own = [each for each in _every(target) if each.run_id == folder.run_id and not each.is_kept]
-    for each in own:
-        scratch.drop(each)
-    return [each.name for each in own]
+    if may_have(folder):
+        _drop(target, events, lambda each: each.run_id == folder.run_id)
 
 
-def drop_of_ended_runs(target: config.Target, root: Path) -> list[str]:
-    """Drops what ended runs of a target left behind, and returns their names.
+def drop_of_ended_runs(target: config.Target, folder: archive.RunFolder, events: archive.Events) -> None:
+    """Drops what ended runs of a target left behind, before another one makes its own; as ``drop``.
 
-    One of a run that this archive does not have is somebody else's, and one that was asked to stay stays. Raises as
-    ``drop``.
+    One of a run that this archive does not have is somebody else's, and one that was asked to stay stays.
     """
-    left = [each for each in _every(target) if not each.is_kept and _has_ended(target, root, each)]
-    for each in left:
-        scratch.drop(each)
-    return [each.name for each in left]
+    ended = {run.run_id for run in archive.runs(folder.path.parents[1], target.name) if archive.is_ended(run)}
+    _drop(target, events, lambda each: each.run_id in ended)
+
+
+def _drop(target: config.Target, events: archive.Events, is_meant: Callable[[scratch.Scratch], bool]) -> None:
+    dropped = []
+    try:
+        for each in _every(target):
+            if is_meant(each) and not each.is_kept:
+                scratch.drop(each)
+                dropped.append(each.name)
+    except errors.AlembookError as error:
+        events.write("scratch_left", error="\n".join(error.lines()))
+    if dropped:
+        events.write("scratch_dropped", databases=dropped)
 
 
 def check(target: config.Target, root: Path) -> Check:
@@ -80,8 +85,3 @@ def _every(target: config.Target) -> Iterator[scratch.Scratch]:
     """Yields every scratch database of a target: its own, and those that do not say whose they are."""
     for place in scratch.existing(target):
         yield from (each for each in scratch.find(place) if each.target in {target.name, ""})
-
-
-def _has_ended(target: config.Target, root: Path, each: scratch.Scratch) -> bool:
-    known = {run.run_id: run for run in archive.runs(root, target.name)}
-    return each.run_id in known and archive.is_ended(known[each.run_id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -142,17 +142,7 @@ class Sitting:
         if ended:
             events.write("leftovers_ended", pids=ended)
         if self.asked.first in {"", "inspect", "backup"} and not self.asked.dry_run:
-            self._drop_scratch(events, lambda: leftovers.drop_of_ended_runs(self.target, self.folder.path.parents[1]))
-
-    def _drop_scratch(self, events: archive.Events, drop: Callable[[], list[str]]) -> None:
-        """Drops scratch databases; where that cannot be done, the record says so, and `alembook doctor` names them."""
-        try:
-            dropped = drop()
-        except errors.AlembookError as error:
-            events.write("scratch_left", error="\n".join(error.lines()))
-            return
-        if dropped:
-            events.write("scratch_dropped", databases=dropped)
+            leftovers.drop_of_ended_runs(self.target, self.folder, events)
 
     def _connect(self) -> connections.Connection:
         return connections.connect(self.database, application_name="alembook runner")
@@ -259,7 +249,7 @@ class Sitting:
             error = self.result.error
             with self.folder.events("runner") as events:
                 if self.asked.last != "backup" or outcome not in {"done", "open"}:  # else the rehearsal will want it
-                    self._drop_scratch(events, lambda: leftovers.drop(self.target, self.folder))
+                    leftovers.drop(self.target, self.folder, events)
                 events.write(
                     "sitting_ended",
                     outcome=outcome,
