@@ -1,4 +1,4 @@
-"""Scratch databases when a run ends, and those that an earlier one left because it was killed."""
+"""What a killed run left behind: sessions on the server, scratch databases. And those of a run that ends."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from alembook import archive, config, errors
-from alembook.postgres import scratch
+from alembook.postgres import activity, scratch
+from alembook.postgres import connection as connections
 from alembook.verdict import Check, Grade, Outcome
 
 #: Runbooks that make scratch databases: without one of them a run has none.
 _MAKERS = ("20_backup", "30_rehearse")
+
+
+def end(connection: connections.Connection, folder: archive.RunFolder, events: archive.Events) -> None:
+    """Ends what an earlier sitting of a run still does on the target's server."""
+    if ended := activity.end(connection, folder.run_id):
+        events.write("leftovers_ended", pids=ended)
 
 
 def may_have(folder: archive.RunFolder) -> bool:

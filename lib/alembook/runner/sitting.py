@@ -24,12 +24,7 @@ from alembook.steps import gate, standing
 from alembook.steps.runbook import STEPS, receipt_stem
 from alembook.verdict import Check, Gate, Outcome, sentence, worst_first
 
-_PRELOAD = (
-    "alembook.steps.inspection",
-    "alembook.steps.upgrade",
-    "alembook.steps.verification",
-    "alembook.steps.backfill",
-)
+_PRELOAD = tuple(f"alembook.steps.{name}" for name in ("inspection", "backup", "upgrade", "verification", "backfill"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +133,7 @@ class Sitting:
     def _end_leftovers(self, events: archive.Events) -> None:
         """Ends what an earlier sitting of this run left on the server."""
         with connections.closing(self._connect()) as connection:
-            ended = activity.end(connection, self.folder.run_id)
-        if ended:
-            events.write("leftovers_ended", pids=ended)
+            leftovers.end(connection, self.folder, events)
         if self.asked.first in {"", "inspect", "backup"} and not self.asked.dry_run:
             leftovers.drop_of_ended_runs(self.target, self.folder, events)
 
@@ -248,7 +241,7 @@ class Sitting:
             self.result.standing = self._standing()
             error = self.result.error
             with self.folder.events("runner") as events:
-                if self.asked.last != "backup" or outcome not in {"done", "open"}:  # else the rehearsal will want it
+                if self.asked.last != "backup" or outcome != "open":  # else the rehearsal will want it
                     leftovers.drop(self.target, self.folder, events)
                 events.write(
                     "sitting_ended",
