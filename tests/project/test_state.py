@@ -49,3 +49,39 @@ def test_classify(rows: tuple[str, ...] | None, kind: Kind, message: str) -> Non
     assert (found.kind, found.message) == (kind, message)
     assert found.may_upgrade is (kind not in {Kind.UNKNOWN, Kind.OVERLAPPING})
     assert bool(found.next) is not found.may_upgrade
+
+
+TABLES = ("public.a", "public.b", "public.c", "public.d", "public.e", "public.f")
+
+
+@pytest.mark.parametrize(
+    ("rows", "tables", "message"),
+    [
+        (None, TABLES[:1], "There is no version table, and there are 1 tables: public.a."),
+        (
+            (),
+            TABLES,
+            "The version table is empty, and there are 6 tables: public.a, public.b, public.c, public.d, public.e "
+            "and 1 more.",
+        ),
+    ],
+)
+def test_tables_without_rows_are_no_empty_database(
+    rows: tuple[str, ...] | None, tables: tuple[str, ...], message: str
+) -> None:
+    """Tables nobody stamped: the upgrade may begin, and it is said that they are there."""
+    found = state.classify(TREE, rows, tables=tables)
+    assert (found.kind, found.may_upgrade, found.is_stamped) == (Kind.UNSTAMPED, True, False)
+    assert found.message == message
+    assert found.next == "Find out whose tables they are: the upgrade begins with the first revision."
+
+
+def test_a_schema_that_differs_is_a_kind_of_its_own() -> None:
+    """What differs is in the message, the first of it by name."""
+    found = state.classify(TREE, ("left0003",)).differing(["table public.a: gone", "column public.b.c: gone"])
+    assert found.kind is Kind.DIFFERS
+    assert found.message == (
+        "The database is at left0003: 5 of 8 revisions are not applied. Its schema is not the recorded one: "
+        "table public.a: gone; column public.b.c: gone."
+    )
+    assert found.next == "Find out who changed it before anything is applied on top."

@@ -12,15 +12,19 @@ from alembook.postgres import connection as connections
 from alembook.postgres import statements
 from alembook.project import graph
 
+_NAMED = 5
+
 
 class Kind(StrEnum):
     """How version rows stand to the revisions of the project."""
 
     EMPTY = "empty"
+    UNSTAMPED = "tables without version rows"
     BEHIND = "behind"
     AT_HEAD = "at head"
     UNKNOWN = "unknown revision"
     OVERLAPPING = "overlapping rows"
+    DIFFERS = "stamped, and the schema differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class State:
     """Where a database is.
 
     Attributes:
-        kind: empty, behind, at head, unknown revision or overlapping rows.
+        kind: how its rows stand to the project, and whether the schema is what they say.
         rows: the version rows, as read.
         message: one sentence for the operator.
         next: what to do; "" where an upgrade can simply go on.
@@ -43,6 +47,24 @@ class State:
     def may_upgrade(self) -> bool:
         """Says whether the rows leave no doubt about what is applied."""
         return self.kind not in {Kind.UNKNOWN, Kind.OVERLAPPING}
+
+    @property
+    def is_stamped(self) -> bool:
+        """Says whether there are version rows, and all of them the project's."""
+        return bool(self.rows) and self.may_upgrade
+
+    def differing(self, differences: Sequence[str]) -> State:
+        """Returns the state of a database whose schema is not what its version rows say.
+
+        Args:
+            differences: a sentence each.
+        """
+        return State(
+            kind=Kind.DIFFERS,
+            rows=self.rows,
+            message=f"{self.message} Its schema is not the recorded one: {'; '.join(differences[:_NAMED])}.",
+            next="Find out who changed it before anything is applied on top.",
+        )
 
 
 def read(
@@ -66,12 +88,13 @@ def read(
     return tuple(row["version_num"] for row in connections.rows(connection, query))
 
 
-def classify(revisions: Sequence[graph.Revision], rows: Sequence[str] | None) -> State:
+def classify(revisions: Sequence[graph.Revision], rows: Sequence[str] | None, *, tables: Sequence[str] = ()) -> State:
     """Returns what version rows mean for a project.
 
     Args:
         revisions: of the project.
         rows: the version rows; None when there is no version table.
+        tables: "schema.table" of each that is the user's: neither Alembic's nor Alembook's.
     """
     known = {revision.id for revision in revisions}
     found = tuple(rows or ())
@@ -83,6 +106,8 @@ def classify(revisions: Sequence[graph.Revision], rows: Sequence[str] | None) ->
         return _overlapping(inner, found)
     if not found:
         what = "There is no version table" if rows is None else "The version table is empty"
+        if tables:
+            return _unstamped(what, tables)
         return State(kind=Kind.EMPTY, rows=found, message=f"{what}: no revision is applied.")
     left = len(known) - len(graph.ancestors(revisions, found))
     if left:
@@ -90,6 +115,16 @@ def classify(revisions: Sequence[graph.Revision], rows: Sequence[str] | None) ->
         return State(kind=Kind.BEHIND, rows=found, message=message)
     message = f"The database is at {', '.join(found)}: all {len(known)} revisions are applied."
     return State(kind=Kind.AT_HEAD, rows=found, message=message)
+
+
+def _unstamped(what: str, tables: Sequence[str]) -> State:
+    more = f" and {len(tables) - _NAMED} more" if len(tables) > _NAMED else ""
+    return State(
+        kind=Kind.UNSTAMPED,
+        rows=(),
+        message=f"{what}, and there are {len(tables)} tables: {', '.join(tables[:_NAMED])}{more}.",
+        next="Find out whose tables they are: the upgrade begins with the first revision.",
+    )
 
 
 def _unknown(unknown: Sequence[str], rows: tuple[str, ...]) -> State:

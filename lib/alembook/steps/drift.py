@@ -18,6 +18,7 @@ from alembook.archive.events import now
 from alembook.postgres import connection as connections
 from alembook.postgres import fingerprint
 from alembook.postgres.fingerprint import Difference, Fingerprint
+from alembook.project import state
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
@@ -39,12 +40,14 @@ class Moment:
         when: of which ("upgrade.s1").
         at: UTC, ISO 8601.
         schema: what was there.
+        rows: the version rows then.
     """
 
     role: str
     when: str
     at: str
     schema: Fingerprint
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +84,13 @@ class Drift:
 
 def note(book: Book, role: str) -> None:
     """Notes the schema as it is now. Raises as ``fingerprint.read``."""
-    then = moments(book)
+    then, plan = moments(book), book.plan()
     with connections.closing(book.connect()) as connection:
         found = read(book, connection)
+        rows = state.read(connection, plan.version_table, plan.version_table_schema) or ()
     is_same = bool(then) and then[-1].schema.digest == found.digest
     kept: dict[str, Any] = {"digest": found.digest} if is_same else found.to_json()
-    book.folder.write_receipt(_STEM, {"role": role, "when": book.stem, "at": now(), **kept})
+    book.folder.write_receipt(_STEM, {"role": role, "when": book.stem, "at": now(), "rows": list(rows), **kept})
 
 
 def read(book: Book, connection: connections.Connection) -> Fingerprint:
@@ -96,11 +100,17 @@ def read(book: Book, connection: connections.Connection) -> Fingerprint:
 
 def moments(book: Book) -> list[Moment]:
     """Returns what was noted so far, oldest first."""
+    return recorded(book.folder)
+
+
+def recorded(run: archive.RunFolder) -> list[Moment]:
+    """Returns what a run noted, oldest first."""
     found: list[Moment] = []
-    for path in book.folder.attempts(_STEM, ".json"):
+    for path in run.attempts(_STEM, ".json"):
         value = archive.read_json(path)
         schema = Fingerprint.from_json(value) if "objects" in value else found[-1].schema
-        found.append(Moment(role=value["role"], when=value["when"], at=value["at"], schema=schema))
+        place = {"role": value["role"], "when": value["when"], "at": value["at"]}
+        found.append(Moment(**place, schema=schema, rows=tuple(value.get("rows", ()))))
     return found
 
 

@@ -14,7 +14,7 @@ from alembook.project import driver, state
 from alembook.project import plan as plans
 from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
-from alembook.steps import planning
+from alembook.steps import planning, stamp
 from alembook.steps import review as reviews
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
@@ -47,6 +47,7 @@ class Inspection(Receipt):
             {
                 "database is": self.found.message,
                 "version rows": ", ".join(self.found.rows) or "none",
+                **({"what to do": self.found.next} if self.found.next else {}),
                 "goes to": f"{self.plan.wanted}: {', '.join(self.plan.goal) or 'base'}",
                 f"revisions to {'take back' if self.plan.direction == 'down' else 'apply'}": len(self.plan.order()),
                 "stages": len(self.plan.stages),
@@ -123,12 +124,16 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
         rows = state.read(connection, project.version_table, project.version_table_schema)
         tables = catalog.tables(connection)
         invalid = catalog.invalid_indexes(connection)
-    found = state.classify(project.revisions, rows)
+    places = zip(tables["schema"], tables["table"], strict=True)
+    found = state.classify(project.revisions, rows, tables=stamp.own_tables(book, project, list(places)))
     _refuse_unknown_revisions(declared_checks.load(project.script_folder / "checks.toml"), project)
     plan = planning.freeze(book, project, wanted=to, rows=rows, server=server, invalid_indexes=invalid)
     planning.require_prepared(book, plan)
+    with connections.closing(book.connect()) as connection:
+        stamped = stamp.read(book, project, found, plan, connection)
+    found = stamped.found
     review = reviews.read(book, project, plan, server)
-    judged = [*_judge(server, found, plan), *_judge_tools(book, server)]
+    judged = [*_judge(server, found, plan), *stamped.checks, *_judge_tools(book, server)]
     judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
     book.folder.write_table("sizes", tables)
     place = {"to": to, "state": found.kind.value, "message": found.message}
