@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade():
-    op.create_table("tickets", sa.Column("id", sa.Integer, primary_key=True), sa.Column("state", sa.Text, server_default="new"))
+    op.create_table("tickets", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("state", sa.Text, server_default="new"))
     op.execute("INSERT INTO tickets (id) SELECT generate_series(1, 20)")
 
 

@@ -10,7 +10,7 @@ depends_on = None
 
 def upgrade():
     sensors = op.create_table(
-        "sensors", sa.Column("id", sa.BigInteger, primary_key=True), sa.Column("place", sa.Text, nullable=False)
+        "sensors", sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False), sa.Column("place", sa.Text, nullable=False)
     )
     op.bulk_insert(sensors, [{"id": 1, "place": "roof"}, {"id": 2, "place": "cellar"}])
 

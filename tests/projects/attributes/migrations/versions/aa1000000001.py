@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade():
-    op.create_table("rooms", sa.Column("id", sa.Integer, primary_key=True), sa.Column("seats", sa.SmallInteger))
+    op.create_table("rooms", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("seats", sa.SmallInteger))
     op.execute("INSERT INTO rooms VALUES (1, 12), (2, 40)")
 
 

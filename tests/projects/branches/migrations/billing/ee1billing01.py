@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade():
-    op.create_table("invoices", sa.Column("id", sa.Integer, primary_key=True), sa.Column("cents", sa.Integer))
+    op.create_table("invoices", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("cents", sa.Integer))
     op.execute("INSERT INTO invoices VALUES (1, 1200)")
 
 

@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade():
-    op.create_table("customers", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    op.create_table("customers", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("name", sa.Text))
     op.execute("INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace')")
 
 

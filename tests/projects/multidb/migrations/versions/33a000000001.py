@@ -9,12 +9,12 @@ depends_on = None
 
 
 def upgrade_catalogue():
-    op.create_table("products", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    op.create_table("products", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("name", sa.Text))
     op.execute("INSERT INTO products VALUES (1, 'lamp'), (2, 'chair')")
 
 
 def upgrade_orders():
-    op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True), sa.Column("product_id", sa.Integer))
+    op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("product_id", sa.Integer))
     op.execute("INSERT INTO orders VALUES (1, 2), (2, 2), (3, 1)")
 
 

@@ -13,7 +13,7 @@ def table(name):
 
 
 def upgrade():
-    op.create_table(table("members"), sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    op.create_table(table("members"), sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("name", sa.Text))
     op.execute("INSERT INTO %s VALUES (1, 'Ada'), (2, 'Grace')" % table("members"))
 
 

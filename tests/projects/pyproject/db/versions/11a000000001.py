@@ -10,7 +10,7 @@ depends_on = None
 
 def upgrade():
     books = op.create_table(
-        "books", sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.String(80), nullable=False)
+        "books", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("title", sa.String(80), nullable=False)
     )
     op.bulk_insert(books, [{"id": 1, "title": "Emma"}, {"id": 2, "title": "Ulysses"}])
 

@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade():
-    op.create_table("users", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False))
+    op.create_table("users", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("name", sa.Text, nullable=False))
     op.execute("INSERT INTO users VALUES (1, 'Ada Lovelace'), (2, 'Grace Hopper')")
 
 

@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade():
-    op.create_table("entries", sa.Column("id", sa.Integer, primary_key=True), sa.Column("cents", sa.BigInteger), schema="ledger")
+    op.create_table("entries", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("cents", sa.BigInteger), schema="ledger")
     op.execute("INSERT INTO ledger.entries SELECT n, n * 100 FROM generate_series(1, 5) AS n")
 
 
