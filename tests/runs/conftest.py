@@ -27,6 +27,8 @@ TOML = """\
 [targets.demo]
 database = "file:database-url"
 project = "migrations"
+writers = "stopped"
+verify = { scope = "all" }
 [targets.demo.rehearsal]
 scratch = "file:database-url"
 """

@@ -24,6 +24,8 @@ _FILE = """\
 [targets.demo]
 database = "embedded:"
 project = "{project}"
+writers = "stopped"
+verify = {{ scope = "all" }}
 """
 
 

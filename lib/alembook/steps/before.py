@@ -15,8 +15,8 @@ from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings.source import Source
-from alembook.snapshots import checks, crew, evidence, measurement
-from alembook.steps import models
+from alembook.snapshots import checks, crew, evidence, measurement, orphans
+from alembook.steps import models, touched
 from alembook.steps.runbook import Book
 
 _TABLE = "before"
@@ -33,6 +33,9 @@ class Before:
         unread: "schema.table" -> why it has no checksums.
         values: what the declared checks need.
         models: as ``models.before``; None when they were not asked.
+        scope: which tables were measured.
+        there: "schema.table" of every table there was.
+        orphans: as ``orphans.count``.
     """
 
     tables: pd.DataFrame
@@ -41,6 +44,9 @@ class Before:
     unread: Mapping[str, str]
     values: checks.BeforeValues
     models: Mapping[str, Any] | None
+    scope: touched.Scope
+    there: frozenset[str]
+    orphans: Mapping[str, Mapping[str, Any]]
 
 
 def declared(book: Book) -> checks.Declared:
@@ -102,6 +108,27 @@ def measure(
     )
 
 
+def outline(book: Book, connection: connections.Connection) -> set[str]:
+    """Returns "schema.table" of every table that the target's policy includes, whatever the scope."""
+    policy = book.target.verify
+    left_out = [book.target.ledger] if book.target.ledger else []
+    found = measurement.outline(connection, include=policy.include, exclude=policy.exclude, leave_out_schemas=left_out)
+    return set(found)
+
+
+def orphaned(
+    book: Book, connection: connections.Connection, found: measurement.Measurement
+) -> dict[str, dict[str, Any]]:
+    """Returns the rows that point nowhere, for each foreign key of the measured tables. Raises as ``orphans.count``."""
+    is_shown = book.target.verify.show_keys
+    return orphans.count(connection, names(found), timeout_s=limit_s(book), with_values=is_shown)
+
+
+def names(found: measurement.Measurement) -> set[str]:
+    """Returns "schema.table" of every table that was measured."""
+    return {f"{row['schema']}.{row['table']}" for row in found.tables.to_dict("records")}
+
+
 def is_taken(book: Book) -> bool:
     """Says whether the run has its measurement."""
     return book.folder.receipt(_TABLE) is not None
@@ -119,10 +146,13 @@ def take(book: Book) -> None:
     rules = declared(book)
     make_key(book)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        found = measure(book, connection)
+        there = outline(book, connection)
+        scope = touched.scope(book, connection, rules, there)
+        found = measure(book, connection, only=scope.tables)
         if found.tables.empty:
             rules = of_an_empty_database(rules)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
+        lost = orphaned(book, connection, found)
     tables = write(book, _TABLE, found)
     book.folder.write_receipt(
         _TABLE,
@@ -132,6 +162,9 @@ def take(book: Book) -> None:
             "snapshot": found.snapshot,
             "left_out": found.left_out,
             "unread": found.unread,
+            "scope": {"tables": None if scope.tables is None else sorted(scope.tables), "why": scope.why},
+            "there": sorted(there),
+            "orphans": lost,
             "values": values.to_json(),
             "models": models.before(book) if models.is_asked(book) else None,
         },
@@ -167,6 +200,7 @@ def taken(book: Book) -> Before:
     values = checks.BeforeValues.from_json(receipt["values"])
     if not key(book):
         values = replace(values, content={name: {"failed": lost_key(book)} for name in values.content})
+    scope = receipt["scope"]
     paths = [book.folder.path / "tables" / name for name in receipt["tables"]]
     return Before(
         tables=measurement.read_csv(paths[0]),
@@ -174,7 +208,10 @@ def taken(book: Book) -> Before:
         sequences=measurement.read_csv(paths[2], measurement.SEQUENCE_DTYPES),
         unread=receipt["unread"],
         values=values,
-        models=receipt.get("models"),
+        models=receipt["models"],
+        scope=touched.Scope(tables=None if scope["tables"] is None else frozenset(scope["tables"]), why=scope["why"]),
+        there=frozenset(receipt["there"]),
+        orphans=receipt["orphans"],
     )
 
 

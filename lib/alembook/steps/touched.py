@@ -1,32 +1,115 @@
-"""Which tables a run itself worked on: told from the statements in its record and from its backfills.
+"""Which tables a run works on: before the change by the texts of its plan, afterwards by the statements it executed.
 
-A name counts when it stands in a statement as a word. That errs on one side only: a table taken for touched is judged
-more strictly.
+A table counts when its name stands in a text as a word, and when the database changes it along with such a table
+(``snapshots.reach``). That errs on one side: a table taken for touched is measured, and judged more strictly.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
-from alembook.backfills import SQL, declaration
+from alembook.backfills import SQL, Backfill, declaration
+from alembook.postgres import connection as connections
+from alembook.project.findings import hidden
+from alembook.snapshots import checks, reach
 from alembook.steps.runbook import Book
 
-_WORD = re.compile(r"\w+")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which tables are measured.
+
+    Attributes:
+        tables: "schema.table"; None is every table.
+        why: in words, for the record.
+    """
+
+    tables: frozenset[str] | None
+    why: str
+
+    def holds(self, table: str) -> bool:
+        """Says whether a table is in it."""
+        return self.tables is None or table in self.tables
 
 
-def words(book: Book) -> set[str]:
-    """Returns every word of the statements the run executed, and of the backfills its plan has."""
-    texts = [path.read_text(encoding="utf-8") for path in (book.folder.path / "sql").glob("*.sql")]
+def scope(book: Book, connection: connections.Connection, rules: checks.Declared, there: Collection[str]) -> Scope:
+    """Returns what is measured, by the target's policy and the texts of the plan.
+
+    With ``verify.scope = "touched"``: what the plan's revisions, its backfills, the declared checks, and a rehearsal's
+    statements lead to, and their neighbours by foreign keys. Where a revision's text cannot say which tables it works
+    on, every table.
+
+    Args:
+        book: with a plan.
+        connection: to the database before the change.
+        rules: the declared checks.
+        there: "schema.table" of every table that the target's policy includes.
+
+    Raises:
+        errors.QueryFailed: the catalogue cannot be read.
+    """
+    if book.target.verify.scope == "all":
+        return Scope(tables=None, why="every table: verify.scope is all")
+    if reason := next(_hidden(book), ""):
+        return Scope(tables=None, why=f"every table: {reason}")
+    found = reach.read(connection)
+    said = {word for text in [*_planned(book), *_declared(rules), *_executed(book)] for word in reach.words(text)}
+    named = found.named(said)
+    whole = found.with_neighbours(named)
+    counts = len(named & set(there)), len(there), len((whole - named) & set(there))
+    why = "{:,} of {:,} tables named by the plan, {:,} beside them by foreign keys".format(*counts)
+    return Scope(tables=frozenset(whole), why=why)
+
+
+def executed(book: Book, connection: connections.Connection) -> set[str]:
+    """Returns the tables that the statements this run executed, and its backfills, lead to.
+
+    Raises:
+        errors.QueryFailed: the catalogue cannot be read.
+    """
+    said = {word for text in _executed(book) for word in reach.words(text)}
+    return reach.read(connection).named(said)
+
+
+def _hidden(book: Book) -> Iterator[str]:
+    """Yields why texts of the plan do not name every table they work on."""
+    for entry in book.plan().revisions:
+        text = (book.target.folder / entry.file).read_text(encoding="utf-8")
+        if reason := hidden.tables(text):
+            yield f"revision {entry.id} may work on tables its text does not name, {reason}"
+    for each in _backfills(book):
+        if not isinstance(each.apply, SQL):
+            yield f"backfill {each.name} calls code of the project"
+
+
+def _planned(book: Book) -> Iterator[str]:
+    """Yields the texts of what the plan will do."""
+    plan = book.plan()
+    yield plan.version_table
+    for entry in plan.revisions:
+        yield (book.target.folder / entry.file).read_text(encoding="utf-8")
+
+
+def _declared(rules: checks.Declared) -> Iterator[str]:
+    """Yields the tables and queries of the declared checks."""
+    for rule in rules.all():
+        yield from (str(getattr(rule, name, "")) for name in ("table", "expected", "before", "after", "query"))
+
+
+def _executed(book: Book) -> Iterator[str]:
+    """Yields the statements in the record, a rehearsal's too, and those of the plan's backfills."""
+    yield book.plan().version_table
+    for path in (book.folder.path / "sql").rglob("*.sql"):
+        yield path.read_text(encoding="utf-8")
+    for each in _backfills(book):
+        yield each.table
+        if isinstance(each.apply, SQL):
+            yield from each.apply.statements
+
+
+def _backfills(book: Book) -> list[Backfill]:
     plan = book.plan()
     used = {name for stage in plan.stages for name in stage.backfills}
-    for each in declaration.load(book.target.folder / plan.script_folder / "backfills"):
-        if each.name in used:
-            texts += [each.table, *(each.apply.statements if isinstance(each.apply, SQL) else ())]
-    return {word for text in texts for word in _WORD.findall(text)}
-
-
-def untouched(book: Book, tables: Collection[str]) -> set[str]:
-    """Returns those of the tables ("schema.table") whose name stands in no statement of the run."""
-    said = words(book)
-    return {name for name in tables if not set(_WORD.findall(name.partition(".")[2])) <= said}
+    declared = declaration.load(book.target.folder / plan.script_folder / "backfills")
+    return [each for each in declared if each.name in used]

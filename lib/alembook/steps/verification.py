@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from alembook import display
 from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.project.plan import Plan
-from alembook.snapshots import checks, comparison, evidence, measurement
+from alembook.snapshots import checks, comparison, evidence, measurement, orphans
 from alembook.steps import before, drift, models, standing, touched
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
@@ -97,7 +97,7 @@ def verify(book: Book) -> Verification:
     seen = _look(book, earlier, rules)
     counted = _counted(book, earlier, seen.now)
     columns = evidence.keyed(seen.now.columns, before.key(book))
-    found = evidence.judge(earlier.columns, columns, _known(book, earlier, seen.now, rules))
+    found = evidence.judge(earlier.columns, columns, _known(book, earlier, seen, rules))
     frame, changes = evidence.merge(counted, found), seen.drifted.frame()
     before.write(book, "after", seen.now)
     book.folder.write_table("comparison", frame)
@@ -105,32 +105,54 @@ def verify(book: Book) -> Verification:
     receipt = book.finish(
         [
             _applied(book),
+            _in_scope(seen),
             *comparison.checks(counted),
             *evidence.checks(found),
             *evidence.sequences(earlier.sequences, seen.now.sequences),
+            *orphans.checks(earlier.orphans, seen.orphans),
             *seen.declared,
             *drift.checks(seen.drifted),
             *([models.check(book, earlier.models)] if models.is_asked(book) else []),
             _unchanged(book),
         ],
-        _facts(seen.now),
+        {**_facts(seen.now), "scope": earlier.scope.why},
     )
     return Verification.of(receipt, comparison=frame, declared=tuple(seen.declared), changes=changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What the database showed in one snapshot."""
+    """What the database showed in one snapshot.
+
+    Attributes:
+        now: what was measured.
+        executed: tables that the run's statements lead to.
+        unmeasured: those of them that were there before and were not measured then.
+        orphans: as ``orphans.count``.
+        declared: the declared checks' outcomes.
+        drifted: what became of the schema.
+    """
 
     now: measurement.Measurement
+    executed: set[str]
+    unmeasured: list[str]
+    orphans: Mapping[str, Mapping[str, Any]]
     declared: list[Check]
     drifted: drift.Drift
 
 
 def _look(book: Book, earlier: before.Before, rules: checks.Declared) -> _Seen:
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
+        executed = touched.executed(book, connection)
+        there = before.outline(book, connection)
+        new = there - earlier.there
+        only = None if earlier.scope.tables is None else earlier.scope.tables | new
+        now = before.measure(book, connection, earlier=earlier.columns, only=only)
         return _Seen(
-            now=before.measure(book, connection, earlier=earlier.columns),
+            now=now,
+            executed=executed,
+            unmeasured=sorted(name for name in executed & there if only is not None and name not in only),
+            orphans=before.orphaned(book, connection, now),
             declared=checks.after(
                 connection,
                 rules,
@@ -141,6 +163,21 @@ def _look(book: Book, earlier: before.Before, rules: checks.Declared) -> _Seen:
             ),
             drifted=drift.judge(drift.moments(book), drift.read(book, connection)),
         )
+
+
+def _in_scope(seen: _Seen) -> Check:
+    """Judges whether every table the run worked on was measured before: its plan's texts are what told them."""
+    shown = ", ".join(seen.unmeasured[:10])
+    return Check(
+        name="every table the run worked on was measured before",
+        outcome=Outcome.UNVERIFIED if seen.unmeasured else Outcome.PASSED,
+        expected=f"{len(seen.executed):,} tables",
+        found=f"{len(seen.executed) - len(seen.unmeasured):,} tables",
+        why=f"statements of the run name {shown}, and the texts of its plan do not" if seen.unmeasured else "",
+        next='Compare them with the restored backup (`alembook compare`); set scope = "all" in [verify] for later runs.'
+        if seen.unmeasured
+        else "",
+    )
 
 
 def _facts(now: measurement.Measurement) -> dict[str, Any]:
@@ -197,9 +234,9 @@ def _unchanged(book: Book) -> Check:
     )
 
 
-def _known(book: Book, earlier: before.Before, now: measurement.Measurement, rules: checks.Declared) -> evidence.Known:
+def _known(book: Book, earlier: before.Before, seen: _Seen, rules: checks.Declared) -> evidence.Known:
     """Returns what the rules, the plan and the record say of the tables, by "schema.table"."""
-    names = {f"{schema}.{table}" for schema, table in zip(now.tables["schema"], now.tables["table"], strict=True)}
+    now, names = seen.now, before.names(seen.now)
     changes = {
         **comparison.placed(checks.changes(rules, before.applied(book)), names),
         **comparison.placed({_version_table(book.plan()): {evidence.EVERY}}, names),
@@ -215,15 +252,15 @@ def _known(book: Book, earlier: before.Before, now: measurement.Measurement, rul
         by_rule=set(by_rule),
         unread={name: why for name, why in unread.items() if name in names},
         apart=now.apart,
-        traffic=_traffic(book, names),
+        traffic=_traffic(book, names, seen.executed),
     )
 
 
-def _traffic(book: Book, names: set[str]) -> Collection[str]:
+def _traffic(book: Book, names: set[str], executed: set[str]) -> Collection[str]:
     """Returns the tables in which a changed value may be somebody else's, or the way back's, which declares none."""
     if book.plan().direction == "down":
         return names
-    return touched.untouched(book, names) if book.target.writers == "running" else ()
+    return names - executed if book.target.writers == "running" else ()
 
 
 def _version_table(plan: Plan) -> str:
