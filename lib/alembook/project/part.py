@@ -55,7 +55,7 @@ class Part:
         error.next = _next(revision, undo=bool(self._committed), drop=bool(self._invalid))
         found = {
             f"committed of {revision}": "\n".join(map(_line, self._committed[:_SHOWN])),
-            "invalid indexes it left": "\n".join(map(_drop, self._invalid)),
+            "invalid indexes it left": "\n".join(map(_line_of, self._invalid)),
         }
         more = len(self._committed) - _SHOWN
         if more > 0:
@@ -76,7 +76,10 @@ def _line(statement: str) -> str:
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 
-def _drop(invalid: str) -> str:
+def drop(invalid: str) -> str:
     """Returns the statement that drops an index: "schema.index on schema.table" is how it is named."""
-    name, _, table = invalid.partition(" on ")
-    return f"DROP INDEX CONCURRENTLY {name};  -- on {table}"
+    return f"DROP INDEX CONCURRENTLY {invalid.partition(' on ')[0]};"
+
+
+def _line_of(invalid: str) -> str:
+    return f"{drop(invalid)}  -- on {invalid.partition(' on ')[2]}"

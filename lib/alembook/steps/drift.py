@@ -76,7 +76,7 @@ class Drift:
     def frame(self) -> pd.DataFrame:
         """Returns one row per change: by, when, kind, object, before, after (str)."""
         rows = [
-            (each.by, each.when, each.what.kind, each.what.name, _text(each.what.before), _text(each.what.after))
+            (each.by, each.when, each.what.kind, each.what.name, text(each.what.before), text(each.what.after))
             for each in sorted(self.changes, key=lambda each: each.by == "the run")
         ]
         return pd.DataFrame(rows, columns=COLUMNS)
@@ -166,8 +166,8 @@ def _by_others(change: Change) -> Check:
         subject=what.name,
         grade=Grade.SHOULD if is_new else Grade.MUST,
         outcome=Outcome.FAILED,
-        expected=_text(what.before),
-        found=_text(what.after),
+        expected=text(what.before),
+        found=text(what.after),
         why=f"somebody else changed it, {change.when}",
         next="Find out who made it and whether it is meant; the run did not."
         if is_new
@@ -212,7 +212,8 @@ def _is_idle(definition: str) -> bool:
     return definition.endswith(_IDLE)
 
 
-def _text(definition: str | None) -> str:
+def text(definition: str | None) -> str:
+    """Returns a definition for a table of a page, cut to what a person reads."""
     if definition is None:
         return _NOT_THERE
     text = " ".join(definition.split()) or "plain"

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from alembook import display, errors
 from alembook.backfills import declaration
-from alembook.postgres import catalog
 from alembook.postgres import connection as connections
+from alembook.postgres.fingerprint import Difference
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import before, drift, gate, planning, standing, window
+from alembook.steps import applied, before, drift, gate, planning, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
-from alembook.verdict import Check, Gate, Grade, Outcome
-
-_SPANS = ["label", "start_s", "seconds", "outcome"]
-_STATEMENTS = ["revision", "ms", "rows", "statement"]
+from alembook.steps.tape import SPANS, STATEMENTS, Tape
+from alembook.verdict import Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +28,15 @@ class Upgrade(Receipt):
         spans: one row per attempt at a revision: label (str), start_s, seconds (float), outcome (committed, failed,
             retried).
         executed: one row per statement: revision (str), ms (float), rows (int), statement (str).
+        changes: one row per committed revision and table: inserted, updated, deleted (Int64; missing = not counted).
+        objects: one row per object the revisions made, changed or removed: kind, object, before, after (str).
         error: what stopped it; None when every revision was committed.
     """
 
     spans: pd.DataFrame
     executed: pd.DataFrame
+    changes: pd.DataFrame
+    objects: pd.DataFrame
     error: errors.AlembookError | None = None
 
     def timeline(self) -> display.Plot | display.Html:
@@ -50,6 +50,14 @@ class Upgrade(Receipt):
     def statements(self) -> display.Html:
         """Returns the slowest statements."""
         return display.table(self.executed.sort_values("ms", ascending=False).head(15), empty="no statement ran")
+
+    def rows_changed(self) -> display.Html:
+        """Returns the rows each revision changed itself, as the server counted them in its transaction."""
+        return display.table(self.changes, limit=200, empty="no revision changed a row")
+
+    def objects_changed(self) -> display.Html:
+        """Returns the objects of the schema that are not what they were."""
+        return display.table(self.objects, limit=200, empty="no object is another one than before")
 
     def require(self) -> display.Html:
         """Returns the open gate.
@@ -86,41 +94,50 @@ def apply(book: Book) -> Upgrade:
         errors.Waiting: the maintenance window is closed; nothing was applied.
     """
     if book.dry_run:
-        return Upgrade.of(book.skipped(), **_nothing())
+        return Upgrade.of(book.skipped(), **_frames(Tape(book=book), ()))
     book.require_session()
     window.require_open(book.target.limits)
     allowed = gate.judge(book)
     if not Gate(checks=allowed).is_open:
-        return Upgrade.of(book.finish(allowed, {}), **_nothing())
+        return Upgrade.of(book.finish(allowed, {}), **_frames(Tape(book=book), ()))
     plan = book.plan()
     stage = plan.stage(book.stage)
     todo = _todo(book, plan, stage)
     planning.require_same(book, plan)
     drift.note(book, "begin")
     before.take(book)
-    tape = _Tape(book=book)
+    tape = Tape(book=book)
     error = _drive(book, todo, tape) if todo else None
+    tape.end()
     drift.note(book, "end")
+    changed = applied.objects(book)
     receipt = book.finish(
-        [*_judge(book, stage, error), *allowed],
+        [*applied.judge(book, stage, error, changed), *allowed],
         {
             "revisions": list(stage.revisions),
             "applied_now": tape.committed,
             "statements": len(tape.statements),
             "retries": sum(span["outcome"] == "retried" for span in tape.spans),
+            "changes": tape.changes,
             **({"error": "\n".join(error.lines())} if error else {}),
         },
     )
-    spans = pd.DataFrame(tape.spans, columns=_SPANS)
-    book.folder.write_table(f"timeline.s{book.stage}", spans)
-    return Upgrade.of(receipt, spans=spans, executed=pd.DataFrame(tape.statements, columns=_STATEMENTS), error=error)
+    frames = _frames(tape, changed)
+    book.folder.write_table(f"timeline.s{book.stage}", frames["spans"])
+    book.folder.write_table(f"rows_changed.s{book.stage}", frames["changes"])
+    return Upgrade.of(receipt, **frames, error=error)
 
 
-def _nothing() -> dict[str, pd.DataFrame]:
-    return {"spans": pd.DataFrame(columns=_SPANS), "executed": pd.DataFrame(columns=_STATEMENTS)}
+def _frames(tape: Tape, changed: Sequence[Difference]) -> dict[str, pd.DataFrame]:
+    return {
+        "spans": pd.DataFrame(tape.spans, columns=SPANS),
+        "executed": pd.DataFrame(tape.statements, columns=STATEMENTS),
+        "changes": tape.rows_changed(),
+        "objects": applied.frame(changed),
+    }
 
 
-def _drive(book: Book, todo: Sequence[str], tape: _Tape) -> errors.AlembookError | None:
+def _drive(book: Book, todo: Sequence[str], tape: Tape) -> errors.AlembookError | None:
     """Returns what stopped the project's own upgrade, or None."""
     try:
         driver.upgrade(
@@ -137,73 +154,6 @@ def _drive(book: Book, todo: Sequence[str], tape: _Tape) -> errors.AlembookError
     except errors.StepFailed as error:
         return error
     return None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tape:
-    """What the agent told: kept as events, as SQL per revision, and for the page."""
-
-    book: Book
-    spans: list[dict[str, Any]] = field(default_factory=list)
-    statements: list[dict[str, Any]] = field(default_factory=list)
-    committed: list[str] = field(default_factory=list)
-    _sql: list[str] = field(default_factory=list)
-    _revision: str = ""
-    _began: float = field(default_factory=time.monotonic)
-    _started: float = 0.0
-
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Takes one event of the agent."""
-        self.book.agent_event(event)
-        handle = {
-            "revision_started": self._start,
-            "statement": self._statement,
-            "retry": self._retry,
-            "revision_committed": self._commit,
-            "failed": self._fail,
-        }.get(event["event"])
-        if handle:
-            handle(event)
-
-    def _start(self, event: Mapping[str, Any]) -> None:
-        self._revision, self._sql, self._started = event["revision"], [], time.monotonic()
-
-    def _statement(self, event: Mapping[str, Any]) -> None:
-        self.statements.append(
-            {
-                "revision": event.get("revision") or "",
-                "ms": event["ms"],
-                "rows": event["rows"],
-                "statement": " ".join(event["sql"].split())[:200],
-            }
-        )
-        self._sql.append(f"-- {event['ms']:.1f} ms, {event['rows']} rows\n{event['sql'].strip()};\n")
-
-    def _retry(self, _: Mapping[str, Any]) -> None:
-        self._span("retried")
-        self._started = time.monotonic()
-
-    def _commit(self, event: Mapping[str, Any]) -> None:
-        self._span("committed")
-        self.committed.append(event["revision"])
-        self._write("")
-
-    def _fail(self, _: Mapping[str, Any]) -> None:
-        if self._revision:
-            self._span("failed")
-            self._write("-- failed and rolled back\n")
-
-    def _span(self, outcome: str) -> None:
-        now = time.monotonic()
-        times = {"start_s": round(self._started - self._began, 3), "seconds": round(now - self._started, 3)}
-        self.spans.append({"label": self._revision, **times, "outcome": outcome})
-
-    def _write(self, note: str) -> None:
-        number = len(self.spans)
-        name = f"s{self.book.stage}_{number:02d}_{self._revision}"
-        path = self.book.folder.attempt_path(f"sql/{name}", ".sql")
-        self.book.folder.write_sql(path.stem, note + "\n".join(self._sql))
-        self._revision, self._sql = "", []
 
 
 def _todo(book: Book, plan: Plan, stage: Stage) -> list[str]:
@@ -239,45 +189,3 @@ def _guards(book: Book, todo: Sequence[str]) -> dict[str, list[driver.Guard]]:
             guard = driver.Guard(name=each.name, table=each.table, pending=each.pending)
             found.setdefault(each.before, []).append(guard)
     return found
-
-
-def _judge(book: Book, stage: Stage, error: errors.AlembookError | None) -> list[Check]:
-    """Judges by what a new connection finds, whatever the agent said."""
-    plan = book.plan()
-    with connections.closing(book.connect()) as connection:
-        current = state.read(connection, plan.version_table, plan.version_table_schema) or ()
-        invalid = catalog.invalid_indexes(connection)
-    left = standing.left_of_stage(plan, stage, current)
-    new = sorted(set(invalid) - set(plan.invalid_indexes))
-    return [
-        Check(
-            name=f"stage {stage.number} is {'taken back' if plan.direction == 'down' else 'applied'}",
-            outcome=Outcome.FAILED if left or error else Outcome.PASSED,
-            expected=f"{len(stage.revisions)} revisions",
-            found=f"{len(stage.revisions) - len(left)} revisions; the database is at {', '.join(current) or 'base'}",
-            why=error.what if error else "",
-            next=error.next if error else "",
-        ),
-        Check(
-            name="no index became invalid",
-            outcome=Outcome.FAILED if new else Outcome.PASSED,
-            expected="none",
-            found=", ".join(new) or "none",
-            next="DROP INDEX CONCURRENTLY each of them, then build it again." if new else "",
-        ),
-        Check(
-            name="the run's locks were held to the end",
-            grade=Grade.MUST,
-            outcome=_held(book),
-            expected="held",
-            found="held" if _held(book) is Outcome.PASSED else "lost",
-        ),
-    ]
-
-
-def _held(book: Book) -> Outcome:
-    try:
-        book.require_session()
-    except errors.SessionLost:
-        return Outcome.FAILED
-    return Outcome.PASSED

@@ -1,0 +1,116 @@
+"""What the agent tells while it upgrades: kept as events, as SQL per revision, and for the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from alembook.steps.runbook import Book
+
+SPANS = ["label", "start_s", "seconds", "outcome"]
+STATEMENTS = ["revision", "ms", "rows", "statement"]
+CHANGES = ["revision", "table", "inserted", "updated", "deleted"]
+_UNDONE = "-- failed and rolled back\n"
+_NOT_COUNTED = "not counted: it commits inside itself, or empties a table by TRUNCATE"
+
+
+@dataclass(slots=True, kw_only=True)
+class Tape:
+    """What the agent told.
+
+    Attributes:
+        book: whose record it is kept in.
+        spans: one for each attempt at a revision, see ``SPANS``.
+        statements: see ``STATEMENTS``.
+        committed: ids, in order.
+        changes: revision -> "schema.table" -> rows inserted, updated, deleted by it; None when they were not counted.
+    """
+
+    book: Book
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    statements: list[dict[str, Any]] = field(default_factory=list)
+    committed: list[str] = field(default_factory=list)
+    changes: dict[str, dict[str, dict[str, int]] | None] = field(default_factory=dict)
+    _sql: list[str] = field(default_factory=list)
+    _revision: str = ""
+    _is_partly_committed: bool = False
+    _began: float = field(default_factory=time.monotonic)
+    _started: float = 0.0
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Takes one event of the agent."""
+        self.book.agent_event(event)
+        handle = {
+            "revision_started": self._start,
+            "statement": self._statement,
+            "retry": self._retry,
+            "revision_committed": self._commit,
+            "part_committed": self._keep,
+            "failed": self._fail,
+        }.get(event["event"])
+        if handle:
+            handle(event)
+
+    def _start(self, event: Mapping[str, Any]) -> None:
+        self._revision, self._sql, self._started = event["revision"], [], time.monotonic()
+        self._is_partly_committed = False
+
+    def _statement(self, event: Mapping[str, Any]) -> None:
+        self.statements.append(
+            {
+                "revision": event.get("revision") or "",
+                "ms": event["ms"],
+                "rows": event["rows"],
+                "statement": " ".join(event["sql"].split())[:200],
+            }
+        )
+        self._sql.append(f"-- {event['ms']:.1f} ms, {event['rows']} rows\n{event['sql'].strip()};\n")
+
+    def _retry(self, _: Mapping[str, Any]) -> None:
+        self._span("retried")
+        self._started = time.monotonic()
+
+    def _commit(self, event: Mapping[str, Any]) -> None:
+        self._span("committed")
+        self.committed.append(event["revision"])
+        self.changes[event["revision"]] = event["changes"]
+        self._write("")
+
+    def _fail(self, _: Mapping[str, Any]) -> None:
+        if self._revision:
+            self._span("failed")
+            self._write("-- failed; what stays is named in the receipt\n" if self._is_partly_committed else _UNDONE)
+
+    def _keep(self, _: Mapping[str, Any]) -> None:
+        self._is_partly_committed = True
+
+    def end(self) -> None:
+        """Keeps what is left of a revision whose agent ended without a word."""
+        if self._revision:
+            self._span("failed")
+            self._write("-- the agent ended in the middle of it\n")
+
+    def rows_changed(self) -> pd.DataFrame:
+        """Returns one row per committed revision and table (``CHANGES``), in the order of the commits."""
+        rows = [
+            {"revision": revision, "table": table, **counts}
+            for revision, tables in self.changes.items()
+            for table, counts in ({_NOT_COUNTED: {}} if tables is None else tables).items()
+        ]
+        return pd.DataFrame(rows, columns=CHANGES).astype(dict.fromkeys(CHANGES[2:], "Int64"))
+
+    def _span(self, outcome: str) -> None:
+        now = time.monotonic()
+        times = {"start_s": round(self._started - self._began, 3), "seconds": round(now - self._started, 3)}
+        self.spans.append({"label": self._revision, **times, "outcome": outcome})
+
+    def _write(self, note: str) -> None:
+        number = len(self.spans)
+        name = f"s{self.book.stage}_{number:02d}_{self._revision}"
+        path = self.book.folder.attempt_path(f"sql/{name}", ".sql")
+        self.book.folder.write_sql(path.stem, note + "\n".join(self._sql))
+        self._revision, self._sql = "", []
