@@ -189,4 +189,25 @@ def test_git_is_recorded(tmp_path: Path) -> None:
     plan = freeze(tmp_path, found=found)
     assert (plan.commit, plan.is_dirty) == (commit, False)
     (tmp_path / "project/env.py").write_text("# changed")
-    assert freeze(tmp_path, found=found).is_dirty is True
+    changed = freeze(tmp_path, found=found)
+    assert changed.is_dirty is True
+    assert changed.uncommitted == {"project/env.py": _hash(tmp_path / "project/env.py")}
+
+
+def test_a_module_outside_of_the_project_is_seen_by_git(tmp_path: Path) -> None:
+    """Any Python file of the repository may be imported by a revision: one that changes is named, wherever it lies."""
+    found = describe(tmp_path)
+    module = tmp_path / "app/crypto.py"
+    module.parent.mkdir()
+    module.write_text("KEY = 1\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "project", "app"], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *command], check=True)
+    clean = freeze(tmp_path, found=found)
+    module.write_text("KEY = 2\n")
+    dirty = freeze(tmp_path, found=found)
+    module.write_text("KEY = 3\n")
+    assert clean.differences(dirty) == ["file app/crypto.py is not what it was, by git."]
+    assert dirty.differences(freeze(tmp_path, found=found)) == clean.differences(dirty)
+    module.unlink()
+    assert freeze(tmp_path, found=found).uncommitted == {"app/crypto.py": "gone"}

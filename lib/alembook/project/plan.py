@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alembook import config, errors
-from alembook.project import description, graph, source
+from alembook.project import description, differing, graph, source
 from alembook.project.description import Description
 from alembook.project.stages import Boundary, Stage, stages
 
@@ -67,6 +67,7 @@ class Plan:
         versions: of tools and drivers, in both interpreters.
         commit: of git, or "unknown".
         is_dirty: whether files differ from that commit; None = unknown.
+        uncommitted: Python files of the repository that differ from it -> SHA-256, see ``source.Git``.
         invalid_indexes: there already, before anything was done.
         direction: "up", or "down": the revisions are taken back, the last one first.
         points: for "down", the version rows after each of them.
@@ -90,6 +91,7 @@ class Plan:
     versions: Mapping[str, str]
     commit: str
     is_dirty: bool | None
+    uncommitted: Mapping[str, str]
     invalid_indexes: tuple[str, ...]
     direction: str = "up"
     points: tuple[tuple[str, ...], ...] = ()
@@ -168,7 +170,7 @@ class Plan:
 
     def differences(self, other: Plan) -> list[str]:
         """Returns a sentence for each thing in which another plan differs; run and time do not count."""
-        return list(_differences(self, other))
+        return list(differing.sentences(self, other))
 
 
 def freeze(
@@ -250,6 +252,7 @@ def _of_the_project(target: config.Target, found: Description) -> dict[str, Any]
         "mode": found.mode,
         "commit": git.commit,
         "is_dirty": git.is_dirty,
+        "uncommitted": git.changed,
     }
 
 
@@ -292,47 +295,3 @@ def _changed(why: str) -> errors.PlanChanged:
         next="It was changed by hand, or made by another version of Alembook. Begin a new run, which plans anew.",
         state="unchanged: nothing was applied.",
     )
-
-
-def _differences(plan: Plan, other: Plan) -> Iterator[str]:
-    yield from _in_lists(plan.order(), other.order(), "revision")
-    common = [entry for entry in plan.revisions if entry.id in other.order()]
-    if [e.id for e in common] != [i for i in other.order() if i in plan.order()]:
-        yield "revisions are in another order."
-    yield from _in_maps(plan.files, other.files, "file")
-    for field in fields(plan):
-        name = field.name
-        if name in {"run_id", "made_at", "revisions", "files"}:
-            continue
-        mine, its = getattr(plan, name), getattr(other, name)
-        if isinstance(mine, Mapping):
-            yield from _in_maps(mine, its, name)
-        elif name == "stages" and mine != its:
-            yield f"stages became: {'; '.join(map(_stage, its)) or 'none'}."
-        elif mine != its:
-            yield f"{name}: {_shown(mine)} became {_shown(its)}."
-
-
-def _in_lists(mine: Collection[str], its: Collection[str], noun: str) -> Iterator[str]:
-    yield from (f"{noun} {name} was added." for name in its if name not in mine)
-    yield from (f"{noun} {name} is gone." for name in mine if name not in its)
-
-
-def _in_maps(mine: Mapping[str, Any], its: Mapping[str, Any], noun: str) -> Iterator[str]:
-    yield from _in_lists(mine, its, noun)
-    for name in mine:
-        if name in its and mine[name] != its[name]:
-            is_file = noun == "file"
-            yield f"file {name} changed." if is_file else f"{noun} {name}: {mine[name]} became {its[name]}."
-
-
-def _stage(stage: Stage) -> str:
-    parts = [" ".join(stage.revisions), f"then {', '.join(stage.backfills)}" if stage.backfills else ""]
-    held = f"; held for {stage.hold}" if stage.hold else ""
-    return ", ".join(part for part in parts if part) + held
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)

@@ -122,4 +122,9 @@ def _policy(book: Book) -> dict[str, Any]:
         "verify": asdict(target.verify),
         "backfill": asdict(target.backfill),
         "backup_jobs": target.backup.jobs,
+        "protected": target.protected,
+        "approvals": target.approvals,
+        "alembic_args": list(target.alembic_args),
+        "flask_app": target.flask_app,
+        "variables": sorted({*target.environment, *target.files}),
     }
