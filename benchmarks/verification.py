@@ -17,6 +17,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres import embedded
 from alembook.postgres.connection import Connection, Database
 from alembook.snapshots import measurement, pair
+from alembook.snapshots.details import MayShow
 
 SEED = """
 CREATE TABLE accounts AS
@@ -60,7 +61,7 @@ def ask(database: Database, query: str) -> None:
 
 def compare(left: Database, right: Database, differing: int) -> None:
     """Compares, and insists on the answer."""
-    found = pair.compare(lambda: opened(left), lambda: opened(right), limit=differing + 1, with_keys=True)
+    found = pair.compare(lambda: opened(left), lambda: opened(right), limit=differing + 1, may_show=MayShow(keys=True))
     if len(found.rows) != differing:
         raise SystemExit(f"{len(found.rows)} rows differ, and {differing} should")
 

@@ -66,3 +66,23 @@ def test_what_cannot_be_compared_exits_with_4(two: tuple[str, str], capsys: pyte
     assert found["outcome"] == "UNVERIFIED"
     assert found["tables"][0]["reason"] == "a foreign table: its rows are another server's"
     assert cli.execute(["compare", *two, "--tables", "people"]) == 0
+
+
+def test_values_are_shown_only_when_they_are_asked_for(
+    two: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one tells them apart: a space at the end, NULL from an empty text, what is not there at all."""
+    change(two[1], "UPDATE people SET name = name || ' ' WHERE id = 7; UPDATE people SET name = NULL WHERE id = 8")
+    change(two[1], "DELETE FROM people WHERE id = 9")
+    assert cli.execute(["compare", *two, "--show-keys", "--workers", "2"]) == 3
+    assert "name 7" not in capsys.readouterr().out
+    assert cli.execute(["compare", *two, "--show-values"]) == 3
+    told = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    lines = [[cell.strip() for cell in line if cell.strip()] for line in told]
+    assert ["public.people", "missing", "9", "'(9,\"name 9\")'"] in lines
+    assert ["public.people", "changed", "7", "name", "'name 7'", "'name 7 '"] in lines
+    assert ["public.people", "changed", "8", "name", "'name 8'", "NULL"] in lines
+    assert cli.execute(["compare", *two, "--json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert {name for row in found["rows"] for name in row} == {"schema", "table", "row", "kind", "key", "column"}
+    assert {row["key"] for row in found["rows"]} == {""}

@@ -95,6 +95,26 @@ def test_an_interrupt_ends_all(looking18: Connection, connection18: Connection, 
     assert _sessions(connection18, pids) == 0
 
 
+def test_one_side_that_fails_ends_the_other(looking18: Connection, database18: Database) -> None:
+    """Two that work side by side: nobody waits for what the other one waits for."""
+    stopped = threading.Event()
+    reading = threading.Barrier(2, timeout=60)
+
+    def sleep() -> None:
+        def work(connection: Connection, task: int) -> None:
+            reading.wait()
+            connections.execute(connection, "SELECT pg_sleep(600)")
+
+        crew.share(looking18, range(3), work, timeout_s=0, stopped=stopped)
+
+    def fail() -> None:
+        reading.wait()
+        raise errors.QueryFailed("It is lost.", why="so.", next="Go on.", state="unchanged")
+
+    with pytest.raises(errors.QueryFailed, match=r"It is lost\."):
+        crew.together([sleep, fail], stopped)
+
+
 def test_a_limit_that_one_task_reached_holds_for_the_next(looking18: Connection) -> None:
     """What stands in for a statement without an answer has no limit; the statements after it have."""
     answers = []

@@ -18,6 +18,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres.connection import Connection, Database
 from alembook.postgres.embedded import Server
 from alembook.snapshots import pair
+from alembook.snapshots.details import MayShow
 from alembook.verdict import Outcome
 
 #: Column and type -> values, equal ones written differently among them, and such as are only nearly equal.
@@ -55,7 +56,8 @@ class Two:
 
     def compared(self, **options: Any) -> pair.Compared:
         """Returns what comparing them comes to."""
-        return pair.compare(lambda: opened(self.left), lambda: opened(self.right), with_keys=True, **options)
+        options = {"may_show": MayShow(keys=True), **options}
+        return pair.compare(lambda: opened(self.left), lambda: opened(self.right), **options)
 
     def both(self, statements: str) -> None:
         """Executes statements in both."""
@@ -159,7 +161,7 @@ def test_two_tables_are_equal_exactly_when_a_full_outer_join_finds_nothing(
     fill(random_two.one, "join_of.r", drawn[1])
     fill(random_two.other, "t", drawn[1])
     found = random_two.compared(include=["public.t"])
-    rows = {(row["kind"], Decimal(row["key"]), row["columns"]) for row in found.rows.to_dict("records")}
+    rows = {(kind, Decimal(key), columns) for kind, key, columns in listed(found)}
     assert rows == joined(random_two.one)
     assert (found.outcome is Outcome.PASSED) == (not rows)
     assert found.is_whole
@@ -178,8 +180,12 @@ def two(server18: Server) -> Iterator[Two]:
 
 
 def listed(found: pair.Compared) -> list[tuple[str, str, str]]:
-    """Returns (kind, key, columns) of each row."""
-    return [(row["kind"], row["key"], row["columns"]) for row in found.rows.to_dict("records")]
+    """Returns (kind, key, columns that changed) of each row."""
+    told: dict[tuple[str, int], tuple[str, str, list[str]]] = {}
+    for row in found.rows.to_dict("records"):
+        known = told.setdefault((row["table"], row["row"]), (row["kind"], row["key"], []))
+        known[2].append(row["column"])
+    return [(kind, key, ", ".join(columns)) for kind, key, columns in told.values()]
 
 
 def test_exact_keys_are_found_in_a_large_table(two: Two) -> None:
@@ -205,7 +211,8 @@ def test_a_limit_is_said(two: Two) -> None:
     connections.execute(two.other, "UPDATE t SET w = -w")
     found = two.compared(limit=10)
     assert (len(found.rows), found.is_whole) == (10, False)
-    assert set(found.rows["columns"]) == {"w"}
+    assert set(found.rows["column"]) == {"w"}
+    assert found.tables["reason"].tolist() == ["at least 10 changed", ""]
 
 
 def test_a_table_without_a_key_is_a_multiset(two: Two) -> None:

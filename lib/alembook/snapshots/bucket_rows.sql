@@ -1,8 +1,13 @@
--- The rows of some groups of keys: hashes only, and the key as text where it was asked for.
--- Formatted with: seed, columns, table, mask as in bucket.sql; buckets (array of the groups), hashes (of each differing
---   column, seeded with read.seed), key (text[] of the key's columns, or NULL).
--- Returns: one row per row: seed, key, then a hash per column.
+-- The rows of some groups of keys, 30 bytes for each: no value and no key among them.
+-- Formatted with: as bucket.sql, without mask.
+-- Returns: one row: packed (bytea, NULL when there is no row): for each different row in binary, most significant byte
+--   first: seed, hash, how often it is there (8 bytes each), and where it is (ctid: 4 bytes page, 2 bytes place; of rows
+--   that are alike, the first).
 -- Locks: ACCESS SHARE on the table, until the transaction ends. Reads only.
-SELECT read.seed, {key} AS key{hashes}
-  FROM (SELECT {seed} AS seed{columns} FROM ONLY {table} OFFSET 0) AS read
- WHERE (read.seed & {mask})::pg_catalog.int4 = ANY ({buckets})
+SELECT string_agg(int8send(found.seed) || int8send(found.hash) || int8send(found.rows) || tidsend(found.place), ''::bytea)
+       AS packed
+  FROM (
+        SELECT read.seed, {whole} AS hash, count(*) AS rows, min(read.place) AS place
+          FROM (SELECT {seed} AS seed, ctid AS place{columns} FROM ONLY {table} WHERE {span} AND {among} OFFSET 0) AS read
+         GROUP BY 1, 2
+       ) AS found

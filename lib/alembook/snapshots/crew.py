@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -119,6 +119,31 @@ def share(
             crew.see_through({pool.submit(crew.drain, each) for each in crew.opened})
     if crew.failures:
         raise crew.failures[0]
+
+
+def together(works: Sequence[Callable[[], Answer]], stopped: threading.Event) -> list[Answer]:
+    """Returns what several functions return that run side by side, each of which may use ``share``.
+
+    Args:
+        works: the functions.
+        stopped: the ``stopped`` of what they share; set when one of them fails, or an interrupt comes.
+
+    Raises:
+        BaseException: what the first to fail raised.
+    """
+    with ThreadPoolExecutor(max_workers=len(works)) as pool:
+        doing = [pool.submit(work) for work in works]
+        try:
+            done, left = wait(doing, return_when=FIRST_EXCEPTION)
+        except BaseException:
+            stopped.set()
+            raise
+        if left:
+            stopped.set()
+    failed = [failure for each in done if (failure := each.exception())]
+    if failed:
+        raise failed[0]
+    return [each.result() for each in doing]
 
 
 def within(

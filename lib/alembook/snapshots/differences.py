@@ -1,32 +1,36 @@
 """Which rows of a table differ between two databases: found by hashes, without pulling rows to find them.
 
-Two passes over a table that differs, whatever the number of differences: sums by groups of keys on both sides, then the
-hashes of the rows in those groups that differ. Rows are paired by the hash of their key. A table without a key is a
-multiset of rows: a row is missing or extra as often as its number differs, and never changed.
+The groups of keys that differ are known from the pass that told the tables apart. Their rows are read once more on each
+side, 30 bytes for each; only of those that differ, columns are told and values are looked at. Rows are paired by the
+hash of their key. A table without a key is a multiset of rows: a row is missing or extra as often as its number
+differs, and never changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 from psycopg2 import sql
 
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
+from alembook.snapshots import buckets, crew, details
+from alembook.snapshots.buckets import Groups, Span, Sums
 from alembook.snapshots.layout import Layout
 
-#: Columns of a table of differing rows.
-DTYPES = {"schema": "str", "table": "str", "kind": "str", "columns": "str", "key": "str"}
-_ROWS_IN_BUCKET = 64
-_MOST_BUCKETS = 65_536
-#: So many hashes are held of one side at a time.
-_HASHES_AT_ONCE = 400_000
-
-_Row = tuple[tuple[int, ...], str]
+Answer = TypeVar("Answer")
+#: So many rows of the groups that differ are asked for at once; where there are more, finer groups are looked at first.
+_ROWS_AT_ONCE = 250_000
+_MOST_BITS_ASKED = 16
+#: Kind, place on the left, place on the right; None where the row is not.
+_Row = tuple[str, str | None, str | None]
+_PACKED = np.dtype([("seed", ">i8"), ("hash", ">i8"), ("rows", ">i8"), ("page", ">u4"), ("place", ">u2")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,170 +38,199 @@ class Side:
     """One table in one of the databases.
 
     Attributes:
-        connection: inside a snapshot, under ``pinned_settings.sql``.
+        name: "left" or "right".
+        connection: inside a snapshot.
         layout: reduced to what both sides have; the same columns and key, in the same order, on both.
-        rows: how many it has.
+        sums: by the groups of ``find``.
+        connect: opens another connection to the same database.
+        workers: how many connections read at once.
+        on_pages: called with so many pages that were read.
     """
 
+    name: str
     connection: connections.Connection
     layout: Layout
-    rows: int
+    sums: Sums
+    connect: crew.Connect
+    workers: int = 1
+    on_pages: Callable[[int], None] = lambda _pages: None
+
+    def each(self, read: Callable[[connections.Connection, Span], None], stopped: threading.Event) -> None:
+        """Reads every span of the table. Raises as ``crew.share``."""
+        crew.share(
+            self.connection,
+            list(buckets.spans(self.layout)),
+            read,
+            timeout_s=0,
+            connect=self.connect,
+            workers=self.workers,
+            pages=self.layout.pages,
+            stopped=stopped,
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """What is asked of both sides: the columns that differ, and into how many groups keys fall."""
-
-    columns: tuple[str, ...]
-    mask: int
-    with_keys: bool
-
-
-def find(left: Side, right: Side, columns: Sequence[str], *, limit: int, with_keys: bool) -> tuple[pd.DataFrame, bool]:
+def find(
+    left: Side,
+    right: Side,
+    groups: Groups,
+    *,
+    limit: int,
+    may_show: details.MayShow,
+    stopped: threading.Event,
+) -> tuple[pd.DataFrame, bool]:
     """Returns the rows that differ, and whether these are all of them.
 
     Args:
         left: what should be there.
         right: what is there.
-        columns: columns outside the key whose sums differ; the others are known to be equal row by row.
-        limit: stop when so many were found.
-        with_keys: return the keys' values.
+        groups: those both sides were summed up by.
+        limit: so many rows at the most.
+        may_show: whether keys and values are returned.
+        stopped: set, also by the caller, when nothing is to be waited for any more.
 
     Returns:
-        One row per row that differs: schema, table, kind ("missing" on the right, "extra" there, "changed"), columns
-        (those that changed, comma between; "" for the other kinds), key (its text; "" unless asked for, and for a table
-        without one). By kind, then key.
+        As ``details.tell``.
 
     Raises:
-        errors.QueryFailed: the server refused a query, or a connection was lost.
+        errors.QueryFailed: a server refused a query, or a connection was lost.
     """
-    mask = _mask(max(left.rows, right.rows))
-    question = _Question(columns=tuple(columns) if left.layout.key else (), mask=mask, with_keys=with_keys)
-    found: list[tuple[str, ...]] = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        here, there = pool.map(partial(_sums, question=question), (left, right))
-        chunks = list(_chunks(here, there, at_once=_HASHES_AT_ONCE // (len(question.columns) + 1)))
-        for done, chunk in enumerate(chunks, start=1):
-            ours, theirs = pool.map(partial(_rows, question=question, buckets=chunk), (left, right))
-            found += _paired(ours, theirs, question.columns)
-            if len(found) >= limit:
-                is_whole = done == len(chunks) and len(found) == limit
-                return _frame(left.layout, found[:limit]), is_whole
-    return _frame(left.layout, found), True
+    pair = _Pair(left, right, stopped)
+    pair, groups, is_whole = _narrowed(pair, groups, limit)
+    found: list[_Row] = []
+    for chunk in _chunks(pair, groups):
+        asked = replace(groups, asked=tuple(chunk))
+        ours, theirs = pair.each(partial(_rows, groups=asked))
+        found += _paired(ours, theirs, limit)
+        if len(found) >= limit:
+            is_whole = is_whole and chunk[-1] == (groups.asked or ())[-1] and len(found) == limit
+            break
+    rows = found[:limit]
+    places = {left.name: _places(rows, 1), right.name: _places(rows, 2)}
+    told = pair.each(partial(_details, places=places, may_show=may_show))
+    return details.tell(left.layout, rows, *told, may_show), is_whole
 
 
-def _mask(rows: int) -> int:
-    buckets = 1
-    while buckets < min(rows // _ROWS_IN_BUCKET, _MOST_BUCKETS):
-        buckets *= 2
-    return buckets - 1
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Both sides, read side by side."""
+
+    left: Side
+    right: Side
+    stopped: threading.Event
+
+    def each(self, read: Callable[[Side, threading.Event], Answer]) -> tuple[Answer, Answer]:
+        """Returns what reading each side returns."""
+        works = [partial(read, side, self.stopped) for side in (self.left, self.right)]
+        here, there = crew.together(works, self.stopped)
+        return here, there
+
+    def differing(self) -> list[int]:
+        """Returns the groups that differ."""
+        return buckets.differing(self.left.sums, self.right.sums)
+
+    def rows(self, asked: Collection[int]) -> int:
+        """Returns how many rows groups hold, on the side that has more of them."""
+        return max(buckets.rows(side.sums, asked) for side in (self.left, self.right))
 
 
-def _sums(side: Side, question: _Question) -> dict[int, tuple[int, ...]]:
-    """Returns group of keys -> rows, sum of keys, sum of hashes."""
-    read = [side.layout.column(name) for name in question.columns]
-    seed = sql.SQL("read.seed")
-    hashed: sql.Composable = sql.SQL("0::pg_catalog.int8")
-    if len(read) == 1:
-        hashed = sql.SQL("coalesce({}, 0)").format(read[0].hash(sql.Identifier("read", "c1"), seed))
-    elif read:
-        values = [each.value(sql.Identifier("read", f"c{n}")) for n, each in enumerate(read, start=1)]
-        record = sql.SQL("pg_catalog.hash_record_extended(ROW({}), {})")
-        hashed = record.format(sql.SQL(", ").join(values), seed)
-    query = sql.SQL(statements.load(__package__, "bucket.sql")).format(**_source(side, question), hash=hashed)
-    found = connections.rows(side.connection, query)
-    return {row["bucket"]: (row["rows"], int(row["keys"]), int(row["hashes"] or 0)) for row in found}
+def _narrowed(pair: _Pair, groups: Groups, limit: int) -> tuple[_Pair, Groups, bool]:
+    """Returns both sides with the groups to read, finer ones where the rows of those that differ are many.
+
+    In each group that differs at least one row does: as many groups as rows are asked for suffice.
+    """
+    differing = pair.differing()
+    asked = tuple(differing[:limit])
+    is_whole = asked == tuple(differing)
+    groups = replace(groups, asked=asked)
+    bits = _MOST_BITS_ASKED - len(asked).bit_length()
+    if pair.rows(asked) <= _ROWS_AT_ONCE or bits < 2:
+        return pair, groups, is_whole
+    finer = Groups(bits=groups.bits + bits)
+    sums = pair.each(partial(_sums, groups=groups, finer=finer))
+    pair = replace(pair, left=replace(pair.left, sums=sums[0]), right=replace(pair.right, sums=sums[1]))
+    differing = pair.differing()
+    return pair, replace(finer, asked=tuple(differing[:limit])), is_whole and len(differing) <= limit
 
 
-def _source(side: Side, question: _Question) -> dict[str, sql.Composable]:
-    columns: list[sql.Composable] = [
-        sql.SQL(", {} AS {}").format(sql.Identifier(name), sql.Identifier(f"c{n}"))
-        for n, name in enumerate(question.columns, start=1)
-    ]
-    if question.with_keys:
-        columns += [
-            sql.SQL(", {} AS {}").format(sql.Identifier(name), sql.Identifier(f"k{n}"))
-            for n, name in enumerate(side.layout.key, start=1)
-        ]
-    return {
-        "seed": side.layout.identity(),
-        "columns": sql.Composed(columns),
-        "table": side.layout.identifier,
-        "mask": sql.Literal(question.mask),
-    }
+def _sums(side: Side, stopped: threading.Event, groups: Groups, finer: Groups) -> Sums:
+    total: Sums = {}
+    lock = threading.Lock()
+
+    def read(connection: connections.Connection, span: Span) -> None:
+        found = buckets.read(connection, span, groups, finer)
+        with lock:
+            buckets.add(total, found)
+        side.on_pages(span.pages)
+
+    side.each(read, stopped)
+    return total
 
 
-def _chunks(
-    left: dict[int, tuple[int, ...]], right: dict[int, tuple[int, ...]], *, at_once: int
-) -> Iterator[list[int]]:
-    """Yields the groups that differ, so many at a time as hold about ``at_once`` rows."""
+def _chunks(pair: _Pair, groups: Groups) -> Iterator[list[int]]:
+    """Yields the groups, so many at a time as hold about ``_ROWS_AT_ONCE`` rows."""
     chunk: list[int] = []
     rows = 0
-    for bucket in sorted(set(left) | set(right)):
-        one, other = left.get(bucket), right.get(bucket)
-        if one == other:
-            continue
+    for bucket in groups.asked or ():
         chunk.append(bucket)
-        rows += max(each[0] for each in (one, other) if each)
-        if rows >= at_once:
+        rows += pair.rows([bucket])
+        if rows >= _ROWS_AT_ONCE:
             yield chunk
             chunk, rows = [], 0
     if chunk:
         yield chunk
 
 
-def _rows(side: Side, question: _Question, buckets: Sequence[int]) -> dict[tuple[int, int], _Row]:
-    """Returns (hash of the key, its number among equal ones) -> hashes of the columns, text of the key."""
-    seed = sql.SQL("read.seed")
-    hashes = [
-        sql.SQL(", {}").format(side.layout.column(name).hash(sql.Identifier("read", f"c{n}"), seed))
-        for n, name in enumerate(question.columns, start=1)
+def _rows(side: Side, stopped: threading.Event, groups: Groups) -> pd.DataFrame:
+    """Returns the rows of the groups asked for, alike ones as one: seed, hash, rows, page, place (int64)."""
+    packed: list[bytes] = []
+
+    def read(connection: connections.Connection, span: Span) -> None:
+        query = sql.SQL(statements.load(__package__, "bucket_rows.sql")).format(**span.source(groups))
+        found = connections.scalar(connection, query)
+        packed.append(bytes(found or b""))
+        side.on_pages(span.pages)
+
+    side.each(read, stopped)
+    read_in = np.frombuffer(b"".join(packed), dtype=_PACKED)
+    frame = pd.DataFrame({name: read_in[name].astype("int64") for name in _PACKED.names or ()})
+    if len(packed) > 1 and not side.layout.key:
+        frame = frame.groupby(["seed", "hash"], as_index=False).agg({"rows": "sum", "page": "first", "place": "first"})
+    return frame
+
+
+def _paired(left: pd.DataFrame, right: pd.DataFrame, limit: int) -> list[_Row]:
+    """Returns kind and places (on the left, on the right) of each row that differs."""
+    both = left.merge(right, on=["seed", "hash"], how="outer", suffixes=("_left", "_right"))
+    over = both["rows_left"].fillna(0) - both["rows_right"].fillna(0)
+    missing = _over(both[over > 0], over[over > 0], "left", limit)
+    extra = _over(both[over < 0], -over[over < 0], "right", limit)
+    found = missing.merge(extra, on=["seed", "number"], how="outer")
+    return [
+        ("changed" if here and there else "missing" if here else "extra", here or None, there or None)
+        for here, there in found[["left", "right"]].fillna("").itertuples(index=False)
     ]
-    query = sql.SQL(statements.load(__package__, "bucket_rows.sql")).format(
-        **_source(side, question),
-        buckets=sql.Literal(list(buckets)),
-        hashes=sql.Composed(hashes),
-        key=_key_text(side.layout) if question.with_keys else sql.SQL("NULL::pg_catalog.text"),
-    )
-    found = sorted(
-        (row[0], tuple(value or 0 for value in row[2:]), row[1] or "")
-        for row in connections.tuples(side.connection, query)
-    )
-    numbered: dict[tuple[int, int], _Row] = {}
-    for key_hash, values, text in found:
-        number = 0
-        while (key_hash, number) in numbered:
-            number += 1
-        numbered[key_hash, number] = values, text
-    return numbered
 
 
-def _key_text(layout: Layout) -> sql.Composable:
-    parts = [
-        sql.SQL("{}::pg_catalog.text").format(sql.Identifier("read", f"k{n}")) for n, _ in enumerate(layout.key, 1)
-    ]
-    if len(parts) < 2:
-        return parts[0] if parts else sql.SQL("NULL::pg_catalog.text")
-    return sql.SQL("ROW({})::pg_catalog.text").format(sql.SQL(", ").join(parts))
+def _over(rows: pd.DataFrame, times: pd.Series[float], side: str, limit: int) -> pd.DataFrame:
+    """Returns the rows one side has and the other has not, each as often as that is so: seed, number, place (str)."""
+    page, place = (rows[f"{name}_{side}"].astype("int64").astype("str") for name in ("page", "place"))
+    found = pd.DataFrame({"seed": rows["seed"], side: "(" + page + "," + place + ")"})
+    found = found.loc[found.index.repeat(times.clip(upper=limit).astype("int64"))]
+    return found.assign(number=found.groupby("seed").cumcount())
 
 
-def _paired(
-    left: dict[tuple[int, int], _Row], right: dict[tuple[int, int], _Row], columns: Sequence[str]
-) -> Iterator[tuple[str, ...]]:
-    """Yields (kind, columns, key) of each row that differs."""
-    for pair, (values, text) in left.items():
-        if pair not in right:
-            yield "missing", "", text
-        elif right[pair][0] != values:
-            changed = [c for c, one, other in zip(columns, values, right[pair][0], strict=True) if one != other]
-            yield "changed", ", ".join(changed), text
-    for pair, (_, text) in right.items():
-        if pair not in left:
-            yield "extra", "", text
+def _places(rows: Sequence[_Row], side: int) -> list[str]:
+    """Returns where the rows are on one side, each place once."""
+    return list(dict.fromkeys(place for row in rows if (place := row[side])))
 
 
-def _frame(layout: Layout, found: Sequence[tuple[str, ...]]) -> pd.DataFrame:
-    order = ["missing", "extra", "changed"]
-    rows = sorted(found, key=lambda row: (order.index(row[0]), len(row[2]), row[2]))
-    named = [(layout.schema, layout.table, *row) for row in rows]
-    return pd.DataFrame(named, columns=list(DTYPES)).astype(DTYPES)
+def _details(
+    side: Side, stopped: threading.Event, places: Mapping[str, list[str]], may_show: details.MayShow
+) -> dict[str, details.Detail]:
+    found: dict[str, details.Detail] = {}
+
+    def read(connection: connections.Connection, asked: list[str]) -> None:
+        found.update(details.read(connection, side.layout, asked, may_show))
+
+    crew.share(side.connection, [places[side.name]], read, timeout_s=0, stopped=stopped)
+    return found

@@ -239,10 +239,10 @@ def outline(
     include: Collection[str] = ("*",),
     exclude: Collection[str] = (),
     leave_out_schemas: Collection[str] = (),
-) -> dict[str, layout.Layout]:
-    """Returns the layout of every table that can be measured, by "schema.table"; no row is read. As ``measure``."""
-    countable, _ = _countable(connection, include, exclude, leave_out_schemas)
-    return {each.name: each for each in layout.read(connection, countable)}
+) -> tuple[dict[str, layout.Layout], dict[str, str]]:
+    """Returns the layout of every table that can be measured, and why others cannot; no row is read. As ``measure``."""
+    countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
+    return {each.name: each for each in layout.read(connection, countable)}, left_out
 
 
 def _countable(

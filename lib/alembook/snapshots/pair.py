@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
-from alembook.snapshots import crew, differences, evidence, measurement
+from alembook.snapshots import buckets, crew, details, differences, measurement
 from alembook.snapshots.layout import Layout
 from alembook.verdict import Outcome
 
@@ -28,6 +29,12 @@ DTYPES = {
     "reason": "str",
 }
 _ORDER = ["different", "unverified", "equal"]
+#: The rows of a table that differ, and whether these are all.
+_Found = tuple[pd.DataFrame, bool]
+_NOTHING = details.MayShow()
+
+#: Called with what is read ("left", "right", or the table whose rows are looked for), pages done, pages in all.
+OnPages = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +43,9 @@ class Compared:
 
     Attributes:
         tables: one row per table of either: schema, table (str), left, right (Int64, rows; missing where the table is),
-            verdict ("different", "unverified", "equal"), columns (those that differ, comma between), reason (str).
-            Different ones first, then by schema and table.
-        rows: as ``differences.find`` returns them, table by table.
+            verdict ("different", "unverified", "equal"), columns (str: those of the rows that changed, comma between),
+            reason (str). Different ones first, then by schema and table.
+        rows: as ``details.tell`` returns them, table by table.
         is_whole: whether ``rows`` has every row that differs.
     """
 
@@ -55,11 +62,41 @@ class Compared:
         return Outcome.UNVERIFIED if "unverified" in verdicts else Outcome.PASSED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Side:
+    """One database, and what is found in it.
+
+    Attributes:
+        name: "left" or "right".
+        layouts: "schema.table" -> as the database has it.
+        left_out: "schema.table" -> why it is not read.
+        read: "schema.table" -> as it is read: reduced to what both sides have, with its true size.
+        sums: "schema.table" -> what its groups come to.
+        unread: "schema.table" -> why it has no sums.
+    """
+
+    name: str
     connection: connections.Connection
+    connect: crew.Connect
     layouts: Mapping[str, Layout]
-    measured: measurement.Measurement
+    left_out: dict[str, str]
+    read: dict[str, Layout] = field(default_factory=dict)
+    sums: dict[str, buckets.Sums] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+    def rows(self, table: str) -> int | None:
+        """Returns how many rows a table has; None where it is not, or was not read to its end."""
+        return buckets.rows(self.sums[table]) if table in self.sums and table not in self.unread else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """How both sides are read."""
+
+    workers: int
+    timeout_s: float
+    on_pages: OnPages
+    stopped: threading.Event = field(default_factory=threading.Event)
 
 
 def compare(
@@ -68,9 +105,10 @@ def compare(
     *,
     include: Collection[str] = ("*",),
     limit: int = 100,
-    with_keys: bool = False,
+    may_show: details.MayShow = _NOTHING,
+    workers: int = 1,
     timeout_s: float = 0,
-    on_table: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
+    on_pages: OnPages = lambda _what, _done, _total: None,
 ) -> Compared:
     """Compares every table of two databases, and finds the rows that differ.
 
@@ -82,36 +120,36 @@ def compare(
         right: the same for what is there.
         include: patterns of tables as in ``measurement.measure``.
         limit: so many rows are found in each table.
-        with_keys: return the keys of these rows.
-        timeout_s: limit for one pass over 64 MB of a table, seconds; 0 is none.
-        on_table: called with ("left", "right" or the table's name; done; in all).
+        may_show: whether keys and values of these rows are returned.
+        workers: how many connections read each side at once.
+        timeout_s: limit for one pass over 256 MB of a table, seconds; 0 is none. Beyond it a table is unverified.
+        on_pages: told how far it is, from several threads.
 
     Raises:
         errors.UsageError: the databases have different encodings, in which one text has two hashes.
         errors.QueryFailed: a server refused a query, or a connection was lost.
     """
+    how = _How(workers=workers, timeout_s=timeout_s, on_pages=on_pages)
     with ExitStack() as stack:
         opened = [stack.enter_context(connections.closing(connect())) for connect in (left, right)]
         for connection in opened:
             stack.enter_context(measurement.snapshot(connection))
         _require_one_encoding(opened)
-        outlines = [measurement.outline(connection, include=include) for connection in opened]
-        common = _common(*outlines)
-
-        def measured(side: int) -> _Side:
-            found = measurement.measure(
-                opened[side],
-                include=include,
-                earlier=common,
-                timeout_s=timeout_s,
-                on_table=lambda done, total: on_table(("left", "right")[side], done, total),
-            )
-            return _Side(opened[side], outlines[side], found)
-
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            sides = list(pool.map(measured, (0, 1)))
-        tables, found = _tables(sides[0], sides[1], common)
-        return _with_rows(tables, found, sides, common, limit=limit, with_keys=with_keys, on_table=on_table)
+        sides = [
+            _Side(name=name, connection=connection, connect=connect, layouts=layouts, left_out=left_out)
+            for name, connection, connect in zip(("left", "right"), opened, (left, right), strict=True)
+            for layouts, left_out in [measurement.outline(connection, include=include)]
+        ]
+        left_side, right_side = sides
+        groups = _prepare(left_side, right_side)
+        crew.together([partial(_read, side, groups, how) for side in sides], how.stopped)
+        found = _find(left_side, right_side, groups, how, limit=limit, may_show=may_show)
+        rows = [frame for frame, _ in found.values() if len(frame)] or [details.frame([], may_show)]
+        return Compared(
+            tables=_tables(left_side, right_side, found),
+            rows=pd.concat(rows, ignore_index=True),
+            is_whole=all(is_whole for _, is_whole in found.values()),
+        )
 
 
 def _require_one_encoding(opened: Collection[connections.Connection]) -> None:
@@ -124,107 +162,157 @@ def _require_one_encoding(opened: Collection[connections.Connection]) -> None:
         )
 
 
-def _common(left: Mapping[str, Layout], right: Mapping[str, Layout]) -> pd.DataFrame:
-    """Returns, in the form of ``Measurement.columns``, what both sides have with one meaning, and a key both have."""
-    rows = []
-    for name, layout in left.items():
-        if name not in right:
+def _prepare(left: _Side, right: _Side) -> dict[str, buckets.Groups]:
+    """Sets how each table is read, and returns by which groups; a table of one side is only counted."""
+    pages = {side.name: _pages(side) for side in (left, right)}
+    for side in (left, right):
+        side.left_out |= dict.fromkeys(side.layouts.keys() - pages[side.name].keys(), "it was dropped meanwhile")
+    for name in left.layouts.keys() | right.layouts.keys():
+        if name in left.left_out or name in right.left_out:
             continue
-        theirs = {column.name: column.meaning for column in right[name].columns}
-        shared = [column for column in layout.columns if theirs.get(column.name) == column.meaning]
-        names = {column.name for column in shared}
-        key = next((k for k in (layout.key, right[name].key) if k and names.issuperset(k)), ())
-        rows.append((layout.schema, layout.table, "", "", "", 0, 0, ""))
-        for column in shared:
-            position = key.index(column.name) + 1 if column.name in key else 0
-            place = (layout.schema, layout.table, column.name)
-            rows.append((*place, column.type, column.meaning, position, 0, ""))
-    dtypes = measurement.COLUMN_DTYPES
-    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+        reduced = _shared(left.layouts.get(name), right.layouts.get(name))
+        for side, layout in zip((left, right), reduced, strict=True):
+            if layout:
+                side.read[name] = replace(layout, pages=pages[side.name][name])
+    names = left.read.keys() | right.read.keys()
+    sizes = {name: max(side.read[name].pages for side in (left, right) if name in side.read) for name in names}
+    return {name: buckets.Groups.for_pages(size) for name, size in sizes.items()}
 
 
-def _tables(left: _Side, right: _Side, common: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, evidence.Evidence]]:
-    known = evidence.Known(
-        changes={},
-        unread={**left.measured.unread, **right.measured.unread},
-        apart=_apart(left.layouts, right.layouts, common),
+def _pages(side: _Side) -> dict[str, int]:
+    """Returns "schema.table" -> pages of the heap."""
+    quoted = {layout.identifier.as_string(side.connection): name for name, layout in side.layouts.items()}
+    query = statements.load(__package__, "sizes.sql")
+    found = connections.rows(side.connection, query, {"tables": list(quoted)}) if quoted else []
+    return {quoted[row["name"]]: row["pages"] for row in found}
+
+
+def _shared(left: Layout | None, right: Layout | None) -> tuple[Layout | None, Layout | None]:
+    """Returns both reduced to the columns they have with one meaning, and to a key both have."""
+    if left is None or right is None:
+        return left and left.like({}, ()), right and right.like({}, ())
+    theirs = {column.name: column.meaning for column in right.columns}
+    both = {each.name: each.meaning for each in left.columns if theirs.get(each.name) == each.meaning}
+    key = next((key for key in (left.key, right.key) if key and both.keys() >= set(key)), ())
+    return left.like(both, key), right.like(both, key)
+
+
+def _read(side: _Side, groups: Mapping[str, buckets.Groups], how: _How) -> None:
+    """Reads every table of a side once, the largest first."""
+    layouts = sorted(side.read.values(), key=lambda layout: -layout.pages)
+    spans = [span for layout in layouts for span in buckets.spans(layout)]
+    counter = _Counter(side.name, sum(span.pages for span in spans), how.on_pages)
+    side.sums = {layout.name: {} for layout in layouts}
+
+    def read(connection: connections.Connection, span: buckets.Span) -> None:
+        name, nothing = span.layout.name, buckets.Sums()
+        found, is_read = crew.within(
+            connection,
+            lambda: buckets.read(connection, span, groups[name]),
+            lambda: nothing,
+            timeout_s=how.timeout_s,
+        )
+        with counter.lock:
+            buckets.add(side.sums[name], found)
+            if not is_read:
+                side.unread[name] = f"a pass over it took longer than {how.timeout_s:g} s"
+        counter.add(span.pages)
+
+    crew.share(
+        side.connection,
+        spans,
+        read,
+        timeout_s=how.timeout_s,
+        connect=side.connect,
+        workers=how.workers,
+        pages=sum(layout.pages for layout in layouts),
+        stopped=how.stopped,
     )
-    found = evidence.judge(left.measured.columns, right.measured.columns, known)
-    counts = [_counts(side.measured.tables) for side in (left, right)]
-    unseen = {**left.measured.left_out, **right.measured.left_out}
-    names = {*counts[0], *counts[1], *unseen}
-    lines = [_line(name, counts[0].get(name), counts[1].get(name), found.get(name), unseen.get(name)) for name in names]
-    lines.sort(key=lambda line: (_ORDER.index(line["verdict"]), line["schema"], line["table"]))
-    return pd.DataFrame(lines, columns=list(DTYPES)).astype(DTYPES), found
 
 
-def _counts(tables: pd.DataFrame) -> dict[str, int]:
-    return {f"{row['schema']}.{row['table']}": int(row["rows"]) for row in tables.to_dict("records")}
+@dataclass(slots=True)
+class _Counter:
+    """Pages read so far of what is read."""
+
+    what: str
+    total: int
+    on_pages: OnPages
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, pages: int) -> None:
+        """Tells of more."""
+        with self.lock:
+            self.done += pages
+            self.on_pages(self.what, min(self.done, self.total), self.total)
 
 
-def _apart(left: Mapping[str, Layout], right: Mapping[str, Layout], common: pd.DataFrame) -> dict[str, str]:
-    shared: dict[str, set[str]] = {}
-    for row in common.to_dict("records"):
-        shared.setdefault(f"{row['schema']}.{row['table']}", set()).add(row["column"])
+def _find(
+    left: _Side,
+    right: _Side,
+    groups: Mapping[str, buckets.Groups],
+    how: _How,
+    *,
+    limit: int,
+    may_show: details.MayShow,
+) -> dict[str, _Found]:
+    """Returns "schema.table" -> its rows that differ, and whether these are all."""
     found = {}
-    for name in left.keys() & right.keys():
-        columns = [*left[name].columns, *right[name].columns]
-        apart = dict.fromkeys(column.name for column in columns if column.name not in shared.get(name, set()))
-        if apart:
-            found[name] = ", ".join(f"{column} (on one side, or of two meanings)" for column in apart)
+    for name in sorted(left.sums.keys() & right.sums.keys()):
+        is_read = name not in left.unread and name not in right.unread
+        if is_read and left.sums[name] != right.sums[name]:
+            pages = sum(side.read[name].pages for side in (left, right))
+            counter = _Counter(name, pages, how.on_pages)
+            here, there = (
+                differences.Side(
+                    name=side.name,
+                    connection=side.connection,
+                    layout=side.read[name],
+                    sums=side.sums[name],
+                    connect=side.connect,
+                    workers=how.workers,
+                    on_pages=counter.add,
+                )
+                for side in (left, right)
+            )
+            found[name] = differences.find(
+                here, there, groups[name], limit=limit, may_show=may_show, stopped=how.stopped
+            )
     return found
 
 
-def _line(
-    name: str, left: int | None, right: int | None, found: evidence.Evidence | None, unseen: str | None
-) -> dict[str, Any]:
+def _tables(left: _Side, right: _Side, found: Mapping[str, _Found]) -> pd.DataFrame:
+    names = {*left.layouts, *right.layouts, *left.left_out, *right.left_out}
+    lines = [_line(name, left, right, found.get(name)) for name in names]
+    lines.sort(key=lambda line: (_ORDER.index(line["verdict"]), line["schema"], line["table"]))
+    return pd.DataFrame(lines, columns=list(DTYPES)).astype(DTYPES)
+
+
+def _line(name: str, left: _Side, right: _Side, found: _Found | None) -> dict[str, Any]:
     schema, _, table = name.partition(".")
-    line = {"schema": schema, "table": table, "left": left, "right": right, "columns": ""}
+    line = {"schema": schema, "table": table, "left": left.rows(name), "right": right.rows(name), "columns": ""}
+    unseen = [reason for side in (left, right) for why in (side.left_out, side.unread) if (reason := why.get(name))]
     if unseen:
-        return {**line, "verdict": "unverified", "reason": unseen}
-    if left is None or right is None:
-        return {**line, "verdict": "different", "reason": f"only on the {'right' if left is None else 'left'}"}
-    if left != right:
-        return {**line, "verdict": "different", "reason": found.reason if found else "other rows"}
+        return {**line, "verdict": "unverified", "reason": unseen[0]}
+    here, there = left.layouts.get(name), right.layouts.get(name)
+    if here is None or there is None:
+        return {**line, "verdict": "different", "reason": f"only on the {'right' if here is None else 'left'}"}
+    apart = _apart(here, there, left.read[name])
     if found is None:
-        return {**line, "verdict": "unverified", "reason": "it was not summed up on both sides"}
-    words = {Outcome.PASSED: "equal", Outcome.FAILED: "different", Outcome.UNVERIFIED: "unverified"}
-    return {**line, "verdict": words[found.outcome], "columns": ", ".join(found.columns), "reason": found.reason}
+        is_judged = left.read[name].columns or not apart
+        return {**line, "verdict": "equal" if is_judged else "unverified", "reason": apart}
+    rows, is_whole = found
+    columns = [each.name for each in here.columns if each.name in set(rows["column"])]
+    kinds = rows.drop_duplicates("row")["kind"].value_counts()
+    counts = ", ".join(f"{kinds[kind]:,} {kind}" for kind in ("missing", "extra", "changed") if kind in kinds)
+    reason = counts if is_whole else f"at least {counts}"
+    reason = "; ".join(part for part in (reason, apart) if part)
+    return {**line, "verdict": "different", "columns": ", ".join(columns), "reason": reason}
 
 
-def _with_rows(
-    tables: pd.DataFrame,
-    found: Mapping[str, evidence.Evidence],
-    sides: list[_Side],
-    common: pd.DataFrame,
-    *,
-    limit: int,
-    with_keys: bool,
-    on_table: Callable[[str, int, int], None],
-) -> Compared:
-    frames, is_whole = [], True
-    counts = [_counts(side.measured.tables) for side in sides]
-    differing = [name for name, each in found.items() if each.outcome is Outcome.FAILED]
-    for side in sides:
-        _pin(side.connection)
-    for done, name in enumerate(differing, start=1):
-        pair = [
-            differences.Side(
-                connection=side.connection,
-                layout=measurement.reduced(side.layouts[name], common),
-                rows=counts[number][name],
-            )
-            for number, side in enumerate(sides)
-        ]
-        columns = found[name].columns or [column.name for column in pair[0].layout.values()]
-        rows, is_all = differences.find(pair[0], pair[1], columns, limit=limit, with_keys=with_keys)
-        frames.append(rows)
-        is_whole = is_whole and is_all
-        on_table(name, done, len(differing))
-    empty = pd.DataFrame(columns=list(differences.DTYPES)).astype(differences.DTYPES)
-    return Compared(tables=tables, rows=pd.concat(frames, ignore_index=True) if frames else empty, is_whole=is_whole)
-
-
-def _pin(connection: connections.Connection) -> None:
-    connections.execute(connection, statements.load(__package__, "pinned_settings.sql"), {"timeout_ms": "0"})
-    connections.execute(connection, "SET LOCAL enable_sort = off")
+def _apart(left: Layout, right: Layout, shared: Layout) -> str:
+    """Returns which columns are not compared, in words; "" when all are."""
+    known = {column.name for column in shared.columns}
+    apart = dict.fromkeys(each.name for each in (*left.columns, *right.columns) if each.name not in known)
+    named = ", ".join(f"{column} (on one side, or of two meanings)" for column in apart)
+    return f"not compared: {named}" if named else ""

@@ -78,11 +78,23 @@ class Found:
 def pieces(layout: Layout) -> Iterator[Piece]:
     """Yields the pieces of a table; the last has no end, for the catalogue only estimates where it is."""
     parts = [layout.columns[n : n + _COLUMNS_AT_ONCE] for n in range(0, len(layout.columns), _COLUMNS_AT_ONCE)] or [()]
-    firsts = range(0, max(layout.pages, 1), PIECE_PAGES)
-    for first in firsts:
-        end = first + PIECE_PAGES if first != firsts[-1] else None
+    for first, end in spans(layout.pages, PIECE_PAGES):
         for number, columns in enumerate(parts):
             yield Piece(layout=layout, first=first, end=end, columns=columns, counts=number == 0)
+
+
+def spans(pages: int, size: int) -> Iterator[tuple[int, int | None]]:
+    """Yields (first page, first page of the next span) of spans of pages; None where the table ends."""
+    firsts = range(0, max(pages, 1), size)
+    for first in firsts:
+        yield first, first + size if first != firsts[-1] else None
+
+
+def where(first: int, end: int | None) -> sql.Composable:
+    """Returns the condition that a row is in a span of pages."""
+    bounds = [f"ctid >= '({first},0)'"] if first else []
+    bounds += [f"ctid < '({end},0)'"] if end is not None else []
+    return sql.SQL(" AND ".join(bounds) or "TRUE")
 
 
 def read(connection: connections.Connection, piece: Piece, ends: Sequence[str] = ()) -> dict[str, Any]:
@@ -99,7 +111,7 @@ def read(connection: connections.Connection, piece: Piece, ends: Sequence[str] =
     query = sql.SQL(statements.load(__package__, "pass.sql")).format(
         name=sql.Literal(piece.layout.identifier.as_string(connection)),
         table=piece.layout.identifier,
-        piece=_pages(piece),
+        piece=where(piece.first, piece.end),
         seed=piece.layout.identity() if piece.layout.key else sql.SQL("0::pg_catalog.int8"),
         columns=_columns(piece),
         aggregates=_aggregates(piece, ends),
@@ -111,14 +123,9 @@ def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
     """Returns rows of a piece and size of its table without reading a column. Raises as ``read``."""
     table = piece.layout.identifier
     name = sql.Literal(table.as_string(connection))
-    query = sql.SQL(statements.load(__package__, "count.sql")).format(table=table, name=name, piece=_pages(piece))
+    span = where(piece.first, piece.end)
+    query = sql.SQL(statements.load(__package__, "count.sql")).format(table=table, name=name, piece=span)
     return {**connections.rows(connection, query)[0], "keys": 0}
-
-
-def _pages(piece: Piece) -> sql.Composable:
-    bounds = [f"ctid >= '({piece.first},0)'"] if piece.first else []
-    bounds += [f"ctid < '({piece.end},0)'"] if piece.end is not None else []
-    return sql.SQL(" AND ".join(bounds) or "TRUE")
 
 
 def _columns(piece: Piece) -> sql.Composable:
