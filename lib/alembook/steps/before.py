@@ -112,7 +112,9 @@ def outline(book: Book, connection: connections.Connection) -> set[str]:
     """Returns "schema.table" of every table that the target's policy includes, whatever the scope."""
     policy = book.target.verify
     left_out = [book.target.ledger] if book.target.ledger else []
-    found = measurement.outline(connection, include=policy.include, exclude=policy.exclude, leave_out_schemas=left_out)
+    found, _ = measurement.outline(
+        connection, include=policy.include, exclude=policy.exclude, leave_out_schemas=left_out
+    )
     return set(found)
 
 
