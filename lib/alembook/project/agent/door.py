@@ -76,7 +76,7 @@ class Door:
 
     def _before(self, dialect: Any, record: Any, arguments: Sequence[Any], parameters: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Refuses another engine before it creates so much as a file."""
-        asked = {"host": parameters.get("host"), "user": parameters.get("user")}
+        asked = {name: parameters.get(name) for name in ("host", "port", "user")}
         name = parameters.get("database") or parameters.get("dbname") or (arguments[0] if arguments else None)
         self._asked = {key: str(value) for key, value in dict(asked, database=name).items() if value}
         if dialect.name != "postgresql":
@@ -85,7 +85,9 @@ class Door:
     def _after(self, dbapi: Any, record: Any) -> None:  # noqa: ARG002
         """Proves the database, then sets the limits; nothing of the project was sent yet."""
         if self.holder(dbapi) is None:
-            self._refuse(dict(self._asked, **self.reached(dbapi)))
+            found = {name: value for name, value in self.reached(dbapi).items() if value is not None}
+            port = self._asked.get("port") or found.get("port")  # a socket has none that the server could tell
+            self._refuse(dict(self._asked, **dict(found, port=port)))
         self._set(dbapi, self._settings)
         with Caught() as caught:
             self._set(dbapi, _WHERE_POSSIBLE)
