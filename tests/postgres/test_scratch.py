@@ -106,7 +106,8 @@ def test_an_embedded_server_of_another_major_version(tmp_path: Path, database18:
         "The embedded PostgreSQL is no place to restore a backup of demo.\n"
         "  why:  the target's server is PostgreSQL 15, and the embedded one exists as 16 and 18.\n"
         "  next: Set rehearsal.scratch of the target to a server that has it, with a role that may create databases: "
-        'scratch = "env:SCRATCH_URL".'
+        'scratch = "env:SCRATCH_URL". A small database can be restored beside itself: write scratch as database is '
+        "written."
     )
 
 
@@ -126,7 +127,8 @@ def test_what_the_server_lacks_is_named(elsewhere: Path, database18: Database) -
         "  why:  it needs the extension postgis, collations of ICU, the collation de_DE, which that server does not "
         "have.\n"
         "  next: Set rehearsal.scratch of the target to a server that has it, with a role that may create databases: "
-        'scratch = "env:SCRATCH_URL".'
+        'scratch = "env:SCRATCH_URL". A small database can be restored beside itself: write scratch as database is '
+        "written."
     )
 
 

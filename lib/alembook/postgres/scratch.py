@@ -27,7 +27,7 @@ _NAME = r"^alembook_[0-9]{8}t[0-9]{6}z-[0-9a-f]{6}(_[0-9]+)?$"
 _APPLICATION = "alembook scratch"
 _NEXT = (
     "Set rehearsal.scratch of the target to a server that has it, with a role that may create databases: "
-    'scratch = "env:SCRATCH_URL".'
+    'scratch = "env:SCRATCH_URL". A small database can be restored beside itself: write scratch as database is written.'
 )
 #: SQLSTATEs of a setting that the role may not set, or that the server does not know.
 _MAY_NOT_SET = frozenset({"42501", "42704", "22023", "55P02"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from alembook.steps.runbook import Book, receipt_stem
 from alembook.verdict import Check, Grade, Outcome
 
 _LISTED = 10
+_COUNTED = re.compile(r"(backup|after)(\.a\d+)?\.csv")
 
 
 def runs(book: Book) -> Iterator[archive.RunFolder]:
@@ -25,7 +27,7 @@ def runs(book: Book) -> Iterator[archive.RunFolder]:
 def seen(book: Book) -> tuple[str, pd.DataFrame] | None:
     """Returns the last run that counted the target's rows and what it counted last; None for the first one."""
     for run in runs(book):
-        tables = [*run.attempts("tables/after", ".csv"), *run.attempts("tables/backup", ".csv")]
+        tables = [path for path in (run.path / "tables").glob("*.csv") if _COUNTED.fullmatch(path.name)]
         if tables:
             return run.run_id, measurement.read_csv(max(tables, key=lambda path: path.stat().st_mtime_ns))
     return None

@@ -15,7 +15,7 @@ from alembook.project import state
 from alembook.snapshots import copies, measurement
 from alembook.steps.before import limit_s
 from alembook.steps.runbook import Book
-from alembook.verdict import Check, Grade, Outcome
+from alembook.verdict import Check, Outcome
 
 _LISTED = 10
 _AGAIN = "Do not rely on this backup: make another one."
@@ -92,10 +92,9 @@ def prove(book: Book, folder: Path, original: Original, after: Mapping[str, Mapp
     try:
         made, restored = restore(book, folder, original.needs, keep=keep)
     except errors.RestoreFailed as error:
-        return Proof(checks=[_not_restored(error, Outcome.FAILED, Grade.MUST)], facts={"how": "restored"})
+        return Proof(checks=[_not_restored(error, Outcome.FAILED)], facts={"how": "restored"})
     except errors.AlembookError as error:
-        grade = Grade.MUST if book.target.protected else Grade.SHOULD
-        return Proof(checks=[_not_restored(error, Outcome.UNVERIFIED, grade)], facts={"how": "not restored"})
+        return Proof(checks=[_not_restored(error, Outcome.UNVERIFIED)], facts={"how": "not restored"})
     began = time.monotonic()
     checks = [_restored(made, restored), *_compare(book, original, after, made)]
     facts = {
@@ -268,11 +267,10 @@ def _restored(made: scratch.Scratch, restored: restoring.Restored) -> Check:
     )
 
 
-def _not_restored(error: errors.AlembookError, outcome: Outcome, grade: Grade) -> Check:
+def _not_restored(error: errors.AlembookError, outcome: Outcome) -> Check:
     said = next(iter(error.evidence.values()), "").splitlines()
     return Check(
         name="the backup was restored",
-        grade=grade,
         outcome=outcome,
         expected="without an error that is not known to be harmless",
         found="it was not",
