@@ -32,7 +32,7 @@ verify = { scope = "all" }
 [targets.demo.rehearsal]
 scratch = "file:database-url"
 """
-ORDER = ["10_inspect", "20_backup", "40_upgrade.s1", "50_backfill.s1", "40_upgrade.s2", "60_verify"]
+ORDER = ["10_inspect", "20_backup", "30_rehearse", "40_upgrade.s1", "50_backfill.s1", "40_upgrade.s2", "60_verify"]
 
 
 def environment() -> dict[str, str]:

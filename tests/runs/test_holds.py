@@ -119,7 +119,7 @@ def test_a_failed_check_is_waived_by_its_name(workplace: Workplace) -> None:
     assert (said["statement"], said["check"], said["reason"]) == ("waiver", "no tenant at all", "they are test data")
     manifest = workplace.receipt("manifest.json")
     assert (manifest["outcome"], manifest["waivers"][0]["check"]) == ("done", "no tenant at all")
-    page = (run / "60_verify.a2.html").read_text(encoding="utf-8")
+    page = (run / "60_verify.html").read_text(encoding="utf-8")
     assert "FAILED  no tenant at all" in page[: page.index("Where am I")]
     assert "waived: they are test data" in page[: page.index("Where am I")]
 

@@ -8,7 +8,7 @@ import re
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,21 @@ class RunFolder:
     def write_sql(self, name: str, text: str) -> Path:
         """Writes ``sql/<name>.sql``."""
         return self._write(self.path / "sql" / f"{name}.sql", text)
+
+    def within(self, stem: str, *, run_id: str = "") -> RunFolder:
+        """Returns a new folder in this one with the same parts, for a rehearsal: ``<stem>``, then ``<stem>.a2``, ...
+
+        Args:
+            stem: of its name.
+            run_id: what its sessions and ledger rows go by; the run's own id when it is not given.
+        """
+        path = self.attempt_path(stem, "")
+        try:
+            for part in ("events", "sql", "tables"):
+                (path / part).mkdir(parents=True)
+        except OSError as error:
+            raise atomic.failed(path, error) from error
+        return replace(self, path=path, run_id=run_id or self.run_id)
 
     def _write(self, path: Path, text: str) -> Path:
         return atomic.write_text(path, self.redactor.clean(text))

@@ -105,6 +105,51 @@ def timeline(frame: pd.DataFrame) -> Plot | Html:
     return _draw(_height(len(frame)), f"Timeline of {frame['label'].nunique()} revisions.", draw)
 
 
+#: Whom a lock keeps waiting: colour, words. A mode that is not here keeps no reader and no writer waiting.
+_WAITING = {
+    "ACCESS EXCLUSIVE": (_RED, "readers and writers wait"),
+    "EXCLUSIVE": (_ORANGE, "writers wait"),
+    "SHARE ROW EXCLUSIVE": (_ORANGE, "writers wait"),
+    "SHARE": (_ORANGE, "writers wait"),
+}
+_NOBODY = (_BLUE, "neither waits")
+
+
+def locks(frame: pd.DataFrame, *, limit: int = 60) -> Plot | Html:
+    """Draws revisions one after another, and below each the locks it held.
+
+    Args:
+        frame: in order, each revision followed by its locks; columns label (str: revision or table), lock (str: its
+            mode, "" for a revision), start_s, seconds (float, s since the first revision began).
+        limit: how many bars; the shortest locks are left out first.
+    """
+    if frame.empty:
+        return nothing("nothing ran")
+    kept = frame.assign(rank=frame["seconds"].where(frame["lock"] != "", float("inf"))).nlargest(limit, "rank")
+    shown = frame.loc[sorted(kept.index)].iloc[::-1].reset_index(drop=True)
+    narrowest = (frame["start_s"] + frame["seconds"]).max() / 400
+    kinds = [_WAITING.get(lock, _NOBODY) if lock else (_GREY, "the revision") for lock in shown["lock"]]
+
+    def draw(axes: Axes) -> None:
+        for colour, words in dict.fromkeys(reversed(kinds)):
+            places = [place for place, kind in enumerate(kinds) if kind == (colour, words)]
+            bars = shown.iloc[places]
+            axes.barh(places, bars["seconds"].clip(lower=narrowest), left=bars["start_s"], color=colour, label=words)
+        named = zip(shown["label"], shown["lock"], shown["start_s"], shown["seconds"], strict=True)
+        for place, (_, lock, start, seconds) in enumerate(named):
+            said = f"  {lock} {seconds * 1000:,.0f} ms"
+            axes.text(start + seconds, place, said, va="center", fontsize=7, color="#4a5568")
+        axes.set_yticks(range(len(shown)), shown["label"])
+        axes.set_xlabel("seconds since the first revision began, on the copy", fontsize=9)
+        axes.margins(x=0.25)
+        axes.set_xlim(left=0)
+        axes.legend(fontsize=8, frameon=False, loc="lower left")
+
+    left_out = f" ({len(frame) - len(shown)} short locks are left out)" if len(frame) > len(shown) else ""
+    revisions = int((frame["lock"] == "").sum())
+    return _draw(_height(len(shown)), f"Timeline of {revisions} revisions with the locks they held{left_out}.", draw)
+
+
 def throughput(frame: pd.DataFrame) -> Plot | Html:
     """Draws how fast a backfill went and how long each batch took.
 

@@ -59,6 +59,7 @@ def planned(plan: Plan) -> Iterator[Task]:
     if not plan.stages:
         return
     yield Task(step="backup")
+    yield Task(step="rehearse")
     for stage in plan.stages:
         if stage.revisions:
             yield Task(step="upgrade", stage=stage.number)

@@ -19,12 +19,14 @@ from alembook.verdict import Check, Grade, Outcome
 
 
 def judge(book: Book) -> tuple[Check, ...]:
-    """Returns what a protected target asks for before it is changed, each judged; nothing for another target.
+    """Returns what a protected target asks for before it is changed, each judged; nothing for another target or a copy.
 
     Raises:
         errors.Waiting: a stage before this one ends in a hold that nobody released.
         errors.ProtectedTarget: the target's name was not confirmed.
     """
+    if book.is_rehearsal:
+        return ()
     plan = book.plan()
     for stage in plan.stages[: book.stage - 1]:
         require_released(book.folder, plan, stage)

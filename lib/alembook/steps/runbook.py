@@ -23,6 +23,7 @@ from alembook.verdict import Check, Grade, Outcome
 STEPS = {
     "inspect": (10, "plan"),
     "backup": (20, "backup"),
+    "rehearse": (30, "rehearsal"),
     "upgrade": (40, "upgrade"),
     "backfill": (50, "backfill"),
     "verify": (60, "verification"),
@@ -53,6 +54,7 @@ class Book:
         database: where the target is.
         confirmed: the target's name as a person typed it; "" when nobody did.
         session: the keys of the run's locks, held by the runner or by this kernel.
+        is_rehearsal: the database is a restored copy; the target itself is out of reach.
     """
 
     def __init__(
@@ -64,18 +66,20 @@ class Book:
         folder: archive.RunFolder,
         dry_run: bool = False,
         confirmed: str = "",
+        rehearsal: session.Held | None = None,
     ) -> None:
         self.step = step
         self.confirmed = confirmed
         self.stage = stage if step in _STAGED else 0
         self.target = target
-        self.database = reach.database(target)
+        self.is_rehearsal = rehearsal is not None
+        self.database = rehearsal.database if rehearsal else reach.database(target)
         self.folder = replace(folder, redactor=Redactor(self.database.password))
         self.dry_run = dry_run
         self._held: session.Held | None = None
         self._watch: connections.Connection | None = None
         self._agent: archive.Events | None = None
-        self.session = self._keys()
+        self.session = rehearsal.session if rehearsal else self._keys()
         self._events = self.folder.events(f"{notebook_stem(step, self.stage)}.kernel")
         self._began = time.monotonic()
         self._started_at = now()

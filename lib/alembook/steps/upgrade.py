@@ -96,14 +96,16 @@ def apply(book: Book) -> Upgrade:
     if book.dry_run:
         return Upgrade.of(book.skipped(), **_frames(Tape(book=book), ()))
     book.require_session()
-    window.require_open(book.target.limits)
+    if not book.is_rehearsal:
+        window.require_open(book.target.limits)
     allowed = gate.judge(book)
     if not Gate(checks=allowed).is_open:
         return Upgrade.of(book.finish(allowed, {}), **_frames(Tape(book=book), ()))
     plan = book.plan()
     stage = plan.stage(book.stage)
     todo = _todo(book, plan, stage)
-    planning.require_same(book, plan)
+    if not book.is_rehearsal:
+        planning.require_same(book, plan)
     drift.note(book, "begin")
     before.take(book)
     tape = Tape(book=book)
@@ -137,6 +139,11 @@ def _frames(tape: Tape, changed: Sequence[Difference]) -> dict[str, pd.DataFrame
     }
 
 
+def drive(book: Book) -> errors.AlembookError | None:
+    """Applies a stage as ``apply`` does and judges nothing; returns what stopped it, or None."""
+    return _drive(book, book.plan().stage(book.stage).revisions, Tape(book=book))
+
+
 def _drive(book: Book, todo: Sequence[str], tape: Tape) -> errors.AlembookError | None:
     """Returns what stopped the project's own upgrade, or None."""
     try:
@@ -150,6 +157,7 @@ def _drive(book: Book, todo: Sequence[str], tape: Tape) -> errors.AlembookError 
             run_id=book.folder.run_id,
             on_event=tape.take,
             invalid=book.plan().invalid_indexes,
+            is_rehearsal=book.is_rehearsal,
         )
     except errors.StepFailed as error:
         return error

@@ -78,7 +78,7 @@ class Trace:
     def __init__(self) -> None:
         self._seats: Dict[int, _Seat] = {}
         self._relations: Dict[int, Tuple[str, str]] = {}
-        self._places: Dict[int, int] = {}
+        self._places: Dict[str, int] = {}
         self._released: List[Dict[str, Any]] = []
         self._began = 0.0
 
@@ -90,7 +90,7 @@ class Trace:
         dbapi = raw(connection)
         there = rows(dbapi, RELATIONS)
         self._relations = {int(row[0]): (str(row[1]), str(row[2])) for row in there}
-        self._places = {int(row[0]): int(row[3]) for row in there}
+        self._places = {str(row[1]): int(row[3]) for row in there}
         seat = self._seat(connection)
         seat.transaction, seat.wal = _position(rows(dbapi, HELD))
 
@@ -141,16 +141,14 @@ class Trace:
         return self._relations.get(oid, ("", ""))[1] in _TABLES
 
     def _moved(self, found: List[Tuple[Any, ...]]) -> List[List[str]]:
-        indexes = {name for name, kind in self._relations.values() if kind == "i"}
+        """Returns what lies elsewhere than before, by name: an index made anew over the same pages was not rebuilt."""
         moved = set()
-        for number, mode, called, sort, place in found:
-            oid, name, kind, node = int(number), str(called), str(sort), int(place)
-            if str(mode) != "AccessExclusiveLock" or not name or kind not in _REWRITTEN:
-                continue
-            before = self._places.get(oid)
-            if (before != node) if before is not None else (kind == "i" and name in indexes):
-                moved.add((name, "index" if kind == "i" else "table"))
-            self._places[oid] = node
+        for _, mode, called, sort, place in found:
+            name, kind, node = str(called), str(sort), int(place)
+            if str(mode) == "AccessExclusiveLock" and name and kind in _REWRITTEN:
+                if self._places.get(name, node) != node:
+                    moved.add((name, "index" if kind == "i" else "table"))
+                self._places[name] = node
         return sorted([name, kind] for name, kind in moved)
 
     def _release(self, seat: _Seat, keys: List[Tuple[int, str]], at: float) -> None:

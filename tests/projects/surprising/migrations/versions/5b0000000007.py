@@ -18,4 +18,4 @@ def upgrade():
 
 
 def downgrade():
-pass
+    pass

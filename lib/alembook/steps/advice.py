@@ -1,0 +1,64 @@
+"""What to do about a revision that does not fit the data, by the server's own word for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alembook.project.plan import Entry
+from alembook.verdict import Check, Outcome
+
+#: SQLSTATE -> what it means here, what to do (PostgreSQL manual, appendix A).
+_KNOWN = {
+    "23502": (
+        "rows would have no value in it",
+        "Add the column nullable or with a default, fill it in a backfill, and only then SET NOT NULL.",
+    ),
+    "23505": (
+        "rows are duplicates of one another",
+        "Find them with GROUP BY ... HAVING count(*) > 1 and decide which stays; then apply it.",
+    ),
+    "23514": (
+        "rows violate the check",
+        "Correct those rows, or add the constraint NOT VALID and validate it when they are corrected.",
+    ),
+    "23503": (
+        "rows point at nothing",
+        "Delete or repair the orphans, or add the constraint NOT VALID and validate it when they are gone.",
+    ),
+    "22001": ("values are longer than the new type", "Choose a wider type, or shorten those values before."),
+    "22003": ("numbers are too large for the new type", "Choose a wider type, or correct those values before."),
+    "22P02": (
+        "values cannot be read as the new type",
+        "Map those values to ones it knows before, or cast with a CASE.",
+    ),
+}
+_OTHER = ("the server refused it", "Correct the data or the revision, then begin a new run, which plans anew.")
+_CODE = (
+    "the revision's own code failed, where rows are",
+    "Correct the revision at the place named; an empty database does not run that code.",
+)
+
+
+def check(failed: Mapping[str, Any], entry: Entry) -> Check:
+    """Returns the check of a revision that failed on the copy.
+
+    Args:
+        failed: the agent's event.
+        entry: the revision, as planned.
+    """
+    sqlstate = str(failed.get("sqlstate") or "")
+    means, advice = _KNOWN.get(sqlstate, _OTHER) if sqlstate else _CODE
+    named = [f"{name} {failed[name]}" for name in ("table", "column", "constraint") if failed.get(name)]
+    where = [str(failed["where"][-1])] if not sqlstate and failed.get("where") else []
+    said = str(failed.get("message", "")).removesuffix(".")
+    return Check(
+        name=f"revision {entry.id} fits the data",
+        subject=str(failed.get("table") or ""),
+        outcome=Outcome.FAILED,
+        expected=f"committed on the copy: {entry.doc}",
+        found=", ".join([f"SQLSTATE {sqlstate}" if sqlstate else "an error of its code", *named, *where]),
+        why=f"{means}: {said}",
+        next=advice,
+        query=str(failed.get("statement") or ""),
+    )

@@ -1,0 +1,231 @@
+"""Step rehearse: the whole plan on a restored copy, by the very code that works on the target, and back again.
+
+What is seen there is what production is measured against: locks, rewrites, rows and SQL transfer, seconds do not (a
+restored copy has no bloat and a warm cache).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from alembook import display, errors
+from alembook.postgres import connection as connections
+from alembook.snapshots import measurement
+from alembook.steps import advice, backfill, observed, rehearsing, standing, upgrade, verification, wayback
+from alembook.steps.receipt import Receipt
+from alembook.steps.rehearsing import Copy
+from alembook.steps.runbook import Book
+from alembook.verdict import Check, Grade, Outcome, sentence
+
+#: What makes a rehearsal impossible, as opposed to one that fails.
+_NO_PLACE = (errors.ScratchUnfit, errors.ToolMissing, errors.Unreachable, errors.AccessRefused)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal(Receipt):
+    """Receipt of a rehearsal.
+
+    Attributes:
+        seen: one row per revision, as ``observed.REVISIONS``.
+        held: one row per revision and table it locked, as ``observed.LOCKS``.
+        spans: what the timeline shows, as ``observed.SPANS``.
+        losses: what the way back does not bring back, as ``wayback.LOSSES``.
+        parts: receipts of the steps on the copy, in order.
+    """
+
+    seen: pd.DataFrame
+    held: pd.DataFrame
+    spans: pd.DataFrame
+    losses: pd.DataFrame
+    parts: tuple[Receipt, ...] = ()
+
+    def timeline(self) -> display.Plot | display.Html:
+        """Returns the revisions one after another, with the locks they held on each table."""
+        return display.locks(self.spans)
+
+    def revisions(self) -> display.Html:
+        """Returns what each revision took and did."""
+        return display.table(self.seen, limit=200, empty="no revision was rehearsed")
+
+    def locks(self) -> display.Html:
+        """Returns the strongest lock of each revision on each table, and what was written anew."""
+        return display.table(self.held, limit=200, empty="no revision locked a table that was there before")
+
+    def way_back(self) -> display.Html:
+        """Returns what does not come back by downgrade, table by table."""
+        told = self.facts.get("way_back") or {}
+        if not told:
+            return display.table(self.losses, empty="the way back was not tried")
+        stopped = str(told["stopped"])
+        return display.table(
+            self.losses, verdict="verdict", empty=stopped or "everything comes back: schema, rows and values", limit=200
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """What a rehearsal gathers on its way."""
+
+    checks: list[Check] = field(default_factory=list)
+    parts: list[Receipt] = field(default_factory=list)
+    revisions: list[observed.Revision] = field(default_factory=list)
+    tables: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(measurement.DTYPES)))
+    back: wayback.WayBack | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def preview(book: Book) -> display.Html:
+    """Returns what ``rehearse`` will do, in order. Nothing is written."""
+    plan = book.plan()
+    goes = "; ".join(
+        f"stage {stage.number}: {len(stage.revisions)} revisions"
+        + (f", then {', '.join(stage.backfills)}" if stage.backfills else "")
+        for stage in plan.stages
+    )
+    way = "forward to" if plan.direction == "down" else "back to"
+    return display.facts(
+        {
+            "works on": "the copy by which the backup was proven, else one restored anew; the target is not touched",
+            "applies": goes or "nothing",
+            "verifies": "as 60_verify does",
+            "then goes": f"{way} {', '.join(plan.start) or 'base'}, and through all of it again",
+            "child sees": "ALEMBOOK_REHEARSAL=1",
+        }
+    )
+
+
+def rehearse(book: Book) -> Rehearsal:
+    """Rehearses the plan and returns the receipt; a failure is a check in it, by name.
+
+    Where no copy can be made, that is UNVERIFIED: a must for a protected target, for another one a should.
+
+    Raises:
+        errors.PlanChanged: a file differs from the plan; nothing was rehearsed.
+        errors.UnknownRun: the run has no backup.
+        errors.RestoreFailed: the backup cannot be restored.
+        errors.SessionLost: the run's locks are gone.
+    """
+    if book.dry_run:
+        return _receipt(book.skipped(), book, _Seen())
+    book.require_session()
+    standing.require_unchanged(book.target, book.plan())
+    seen = _Seen()
+    try:
+        with rehearsing.opened(book) as copy:
+            _perform(copy, seen)
+    except _NO_PLACE as error:
+        seen.checks.append(_no_place(book, error))
+    facts = {"plan_hash": book.plan().hash, **seen.facts}
+    return _receipt(book.finish(seen.checks, facts), book, seen)
+
+
+def _receipt(receipt: Receipt, book: Book, seen: _Seen) -> Rehearsal:
+    return Rehearsal.of(
+        receipt,
+        seen=observed.revisions_frame(seen.revisions, book.plan()),
+        held=observed.locks_frame(seen.revisions, seen.tables),
+        spans=observed.spans_frame(seen.revisions),
+        losses=seen.back.losses() if seen.back else pd.DataFrame(columns=wayback.LOSSES),
+        parts=tuple(seen.parts),
+    )
+
+
+def _no_place(book: Book, error: errors.AlembookError) -> Check:
+    return Check(
+        name="the plan was rehearsed on a restored copy",
+        grade=Grade.MUST if book.target.protected else Grade.SHOULD,
+        outcome=Outcome.UNVERIFIED,
+        expected="a copy of the backup",
+        found="no place for one",
+        why=f"{error.what} {error.why}",
+        next=error.next,
+    )
+
+
+def _perform(copy: Copy, seen: _Seen) -> None:
+    began = time.monotonic()
+    watch = copy.runbook("rehearse")
+    schema, size = wayback.objects(watch), _size(watch)
+    copy.folder.write_receipt("fingerprint.start", schema.to_json())
+    for part in _parts(copy):
+        seen.parts.append(part)
+        closed = part.gate.closed_by
+        copy.book.event("rehearsed", step=part.step, stage=part.stage, outcome=part.gate.outcome.value)
+        seen.checks.append(_part(copy, part, closed))
+        if closed:
+            break
+    seen.revisions = observed.read(copy.folder, copy.plan)
+    start = wayback.at_start(watch, schema)
+    seen.tables = start.tables
+    seen.facts = {**_measured(copy, seen), "size_before_bytes": size, "size_after_bytes": _size(watch)}
+    if seen.parts[-1].step == "verify":  # whatever it says: what the way back loses is worth knowing
+        end = _end(copy, watch)
+        copy.folder.write_receipt("fingerprint.end", end.schema.to_json())
+        seen.back = wayback.tried(copy, start, end)
+        seen.checks += seen.back.checks(copy.book.target.way_back)
+        seen.facts["way_back"] = seen.back.to_json()
+    seen.facts["rehearsal_seconds"] = round(time.monotonic() - began, 3)
+
+
+def _parts(copy: Copy) -> Iterator[Receipt]:
+    """Yields the receipt of each step on the copy, in the order of a run."""
+    for stage in copy.plan.stages:
+        if stage.revisions:
+            yield upgrade.apply(copy.runbook("upgrade", stage.number))
+        if stage.backfills:
+            yield backfill.run(copy.runbook("backfill", stage.number))
+    yield verification.verify(copy.runbook("verify"))
+
+
+def _part(copy: Copy, part: Receipt, closed: Sequence[Check]) -> Check:
+    """Returns what a step on the copy says of the same step on the target."""
+    what = f"{part.step}{f' of stage {part.stage}' if part.stage else ''}"
+    if not closed:
+        return Check(name=f"{what} succeeds on the copy", outcome=Outcome.PASSED, found=f"{len(part.checks)} checks")
+    failed = observed.failure(copy.folder, copy.plan) if part.step == "upgrade" else {}
+    if failed.get("revision"):
+        return advice.check(failed, copy.plan.revision(failed["revision"]))
+    return Check(
+        name=f"{what} succeeds on the copy",
+        outcome=closed[0].outcome,
+        expected="every must check PASSED",
+        found=f"{len(closed)} of {len(part.checks)} are not",
+        why="; ".join(sentence(check) for check in closed[:5]),
+        next=closed[0].next,
+    )
+
+
+def _measured(copy: Copy, seen: _Seen) -> dict[str, Any]:
+    """Returns what production is measured against."""
+    moved: dict[str, Mapping[str, Any]] = {
+        each["backfill"]: each for part in seen.parts if part.step == "backfill" for each in part.facts["backfills"]
+    }
+    verified = next((part for part in seen.parts if part.step == "verify"), None)
+    return {
+        "record": copy.folder.path.name,
+        "measured_on": copy.measured_on,
+        "revisions": observed.to_json(seen.revisions),
+        "backfills": moved,
+        "verify_seconds": round(verified.seconds, 3) if verified else None,
+        "rows_before": {f"{row['schema']}.{row['table']}": int(row["rows"]) for row in seen.tables.to_dict("records")},
+    }
+
+
+def _end(copy: Copy, watch: Book) -> wayback.Instant:
+    """Returns what verification measured at the end of the first pass."""
+    folder = copy.folder.path / "tables"
+    return wayback.Instant(
+        schema=wayback.objects(watch),
+        tables=measurement.read_csv(folder / "after.csv"),
+        columns=measurement.read_csv(folder / "after_columns.csv", measurement.COLUMN_DTYPES),
+    )
+
+
+def _size(book: Book) -> int:
+    with connections.closing(book.connect()) as connection:
+        return int(connections.scalar(connection, "SELECT pg_database_size(current_database())"))

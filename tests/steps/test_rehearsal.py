@@ -1,0 +1,146 @@
+"""A rehearsal observes what a revision does to a copy, and fails by name on what does not fit the data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alembook import archive
+from alembook.postgres import connection as connections
+from alembook.postgres.connection import Database
+from alembook.steps import backup, inspection, rehearsal
+from alembook.steps.rehearsal import Rehearsal
+from alembook.verdict import Grade, Outcome
+from tests.steps.conftest import Desk, furnished
+from tests.test_frame import ROOT
+
+OWN_SERVER = '[targets.demo.rehearsal]\nscratch = "file:database-url"\n'
+FILLED = """
+    INSERT INTO accounts (id, email, kind, age, balance)
+    SELECT n, 'user' || n % 40 || '@example.org', 'robot', n - 3, 1000000 + n FROM generate_series(1, 50) AS n;
+    INSERT INTO notes (id, account_id, text)
+    SELECT n, CASE WHEN n = 7 THEN 999 ELSE n END, 'a note longer than ten characters' FROM generate_series(1, 50) AS n;
+"""
+#: Revision -> what the failing check says was found, and the beginning of why.
+FAILS = {
+    "5b0000000001": ("SQLSTATE 23502, table accounts, column region", "rows would have no value in it"),
+    "5b0000000002": ("SQLSTATE 22001", "values are longer than the new type"),
+    "5b0000000003": ("SQLSTATE 23505, table accounts, constraint accounts_email", "rows are duplicates of one another"),
+    "5b0000000004": ("SQLSTATE 23514, table accounts, constraint accounts_age", "rows violate the check"),
+    "5b0000000005": ("SQLSTATE 23503, table notes, constraint notes_account", "rows point at nothing"),
+    "5b0000000006": ("SQLSTATE 22P02", "values cannot be read as the new type"),
+    "5b0000000007": ("an error of its code, ", "the revision's own code failed, where rows are"),
+    "5b0000000008": ("SQLSTATE 22003", "numbers are too large for the new type"),
+}
+
+
+def prepared(folder: Path, example: str, database: Database) -> Desk:
+    """Returns a desk whose database is at the project's first revision."""
+    shutil.copytree(ROOT / "tests/projects" / example, folder / "project")
+    desk = furnished(folder, database)
+    with (folder / "alembook.toml").open("a", encoding="utf-8") as file:
+        file.write(OWN_SERVER)
+    desk.migrate({"surprising": "5a0000000001", "observed": "0b0000000001"}[example])
+    return desk
+
+
+def rehearse(desk: Desk, to: str) -> Rehearsal:
+    """Begins a run, backs up and rehearses."""
+    begun = archive.begin(desk.folder / "runs", "demo", to=to)
+    with desk.book("inspect", folder=begun) as book:
+        inspection.inspect(book, to=to)
+    with desk.book("backup") as book:
+        backup.make(book).require()
+    return again(desk)
+
+
+def again(desk: Desk) -> Rehearsal:
+    """Rehearses the latest run."""
+    with desk.book("rehearse") as book:
+        return rehearsal.rehearse(book)
+
+
+def scratches(desk: Desk) -> list[str]:
+    """Returns the scratch databases on the server of the target."""
+    with desk.connect() as connection:
+        found = connections.rows(connection, "SELECT datname FROM pg_database WHERE datname LIKE 'alembook\\_2%%'")
+    run = desk.run().run_id.lower()
+    return [row["datname"] for row in found if run in row["datname"]]
+
+
+@pytest.mark.parametrize("revision", FAILS)
+def test_a_revision_that_does_not_fit_fails_by_name(tmp_path: Path, database18: Database, revision: str) -> None:
+    """One failing check names SQLSTATE, table, column, constraint; the target is as it was; no copy is left."""
+    desk = prepared(tmp_path, "surprising", database18)
+    desk.execute(FILLED)
+    found = rehearse(desk, revision)
+    [failing] = found.gate.closed_by
+    assert (failing.name, failing.outcome) == (f"revision {revision} fits the data", Outcome.FAILED)
+    assert failing.found.startswith(FAILS[revision][0])
+    assert failing.why.startswith(FAILS[revision][1])
+    assert failing.next
+    assert "user7" not in str(found.to_json())
+    assert desk.ask("SELECT version_num FROM alembic_version") == "5a0000000001"
+    assert scratches(desk) == []
+
+
+def counters(desk: Desk) -> Any:
+    """Returns what tells whether anybody wrote to the target: rows written so far, and its catalogue."""
+    return desk.ask("""
+        SELECT concat_ws('|',
+            (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'public'),
+            (SELECT md5(string_agg(concat_ws(' ', oid, relname, relfilenode, relkind), ',' ORDER BY oid)) FROM pg_class
+              WHERE oid >= 16384 AND relnamespace <> 'pg_toast'::regnamespace))
+    """)
+
+
+def test_it_observes_and_touches_nothing(tmp_path: Path, database18: Database) -> None:
+    """Locks, rewrites, rows and the way back are in the receipt; the target's catalogue and rows are as they were."""
+    desk = prepared(tmp_path, "observed", database18)
+    before = counters(desk)
+    found = rehearse(desk, "head")
+    assert found.gate.is_open, found.gate.closed_by
+    assert counters(desk) == before
+    assert scratches(desk) == []
+    seen = found.facts["revisions"]
+    assert seen["0b0000000002"]["locks"]["public.orders"]["mode"] == "ACCESS EXCLUSIVE"
+    assert seen["0b0000000002"]["rewrites"] == ["public.orders"]
+    assert seen["0b0000000002"]["rebuilt"] == ["public.orders_pkey"]
+    assert seen["0b0000000003"]["locks"]["public.orders"]["mode"] == "SHARE"
+    assert seen["0b0000000004"]["locks"]["public.customers"]["mode"] == "SHARE ROW EXCLUSIVE"
+    assert seen["0b0000000005"]["rewrites"] == []
+    assert (seen["0b0000000006"]["statements"], seen["0b0000000006"]["repeated"]) == (52, 50)
+    assert seen["0b0000000006"]["changes"]["public.customers"]["updated"] == 50
+    assert seen["0b0000000007"]["unobserved"]
+    assert found.facts["way_back"]["is_lossless"] is False
+    assert [(each["table"], each["what does not come back"]) for each in found.facts["way_back"]["tables"]] == [
+        ("public.orders", "values of total are not what they were")
+    ]
+    assert "values of total" in repr(found.way_back())
+    assert "readers and writers" in repr(found.locks())
+    assert "7 revisions" in repr(found.timeline())
+
+
+def test_a_copy_that_was_worked_on_is_not_taken_for_the_backup(tmp_path: Path, database18: Database) -> None:
+    """A rehearsal that was killed leaves its copy; the next one drops it, says so, and restores the dump again."""
+    desk = prepared(tmp_path, "observed", database18)
+    assert rehearse(desk, "0b0000000002").gate.is_open
+    assert again(desk).gate.is_open
+    assert scratches(desk) == []
+
+
+def test_without_a_place_it_is_unverified(
+    tmp_path: Path, database18: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No dump to restore: a should for this target, so the run goes on and says so."""
+    desk = prepared(tmp_path, "observed", database18)
+    rehearse(desk, "0b0000000002")
+    shutil.rmtree(desk.folder / "backups")
+    found = again(desk)
+    [check] = found.checks
+    assert (check.outcome, check.grade) == (Outcome.UNVERIFIED, Grade.SHOULD)
+    assert check.why.startswith("There is no dump that could be restored for the rehearsal.")
+    assert found.gate.is_open
