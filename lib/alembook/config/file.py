@@ -171,17 +171,16 @@ def _target(name: str, table: Table, folder: Path) -> Target:
         backup=policies[0],
         verify=policies[1],
         backfill=policies[2],
-        unavailable=_unavailable(table, rehearsal, policies),
+        unavailable=_unavailable(table, policies),
     )
     for each in (table, limits, backup, rehearsal, verify, backfill):
         each.finish()
     return target
 
 
-def _unavailable(table: Table, rehearsal: Table, policies: Iterable[Any]) -> tuple[str, ...]:
+def _unavailable(table: Table, policies: Iterable[Any]) -> tuple[str, ...]:
     """Returns the keys that ask for a feature this version lacks."""
     later = ["approvals"] if table.number("approvals", 0) else []
-    later += [f"rehearsal.{key}" for key in ("max_age_days",) if rehearsal.has(key)]
     for policy in policies:
         part = type(policy).__name__.lower()
         defaults = {field.name: field.default for field in fields(policy)}
