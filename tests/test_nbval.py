@@ -22,6 +22,7 @@ NBVAL = ["--nbval-lax", "--nbval-current-env", "-x", "-v", "-p", "no:cacheprovid
 PRESSED = [
     ("10_inspect", 1),
     ("20_backup", 1),
+    ("30_rehearse", 1),
     ("40_upgrade", 1),
     ("50_backfill", 1),
     ("40_upgrade", 2),
@@ -79,4 +80,4 @@ def test_the_runbooks_run_by_hand(filled: Path) -> None:
     notebooks = [at_stage(filled / "runbooks" / f"{name}.ipynb", stage) for name, stage in PRESSED]
     run(filled, "-m", "pytest", *NBVAL, "--rootdir", str(filled), *notebooks)
     receipts = {path.name for path in filled.glob("runs/demo/*/*.json")}
-    assert {"plan.json", "backup.json", "upgrade.s1.json", "upgrade.s2.json", "verification.json"} <= receipts
+    assert {"plan.json", "backup.json", "rehearsal.json", "upgrade.s1.json", "upgrade.s2.json", "verification.json"} <= receipts
