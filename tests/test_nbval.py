@@ -80,4 +80,11 @@ def test_the_runbooks_run_by_hand(filled: Path) -> None:
     notebooks = [at_stage(filled / "runbooks" / f"{name}.ipynb", stage) for name, stage in PRESSED]
     run(filled, "-m", "pytest", *NBVAL, "--rootdir", str(filled), *notebooks)
     receipts = {path.name for path in filled.glob("runs/demo/*/*.json")}
-    assert {"plan.json", "backup.json", "rehearsal.json", "upgrade.s1.json", "upgrade.s2.json", "verification.json"} <= receipts
+    assert {
+        "plan.json",
+        "backup.json",
+        "rehearsal.json",
+        "upgrade.s1.json",
+        "upgrade.s2.json",
+        "verification.json",
+    } <= receipts
