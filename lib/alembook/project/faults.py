@@ -10,13 +10,14 @@ from alembook.postgres.connection import Database
 
 _STATEMENT_LENGTH = 1500
 _NO_LOCK = "55P03"
-#: What SQLAlchemy says of an address that does not fit the project -> kind.
-_ADDRESSES = {
+#: What Alembic or SQLAlchemy says of an address or a folder that does not fit the project -> kind.
+_BY_TEXT = {
     "asyncio extension requires an async driver": "not_async",
     "greenlet_spawn has not been called": "async",
     "Can't load plugin: sqlalchemy.dialects:": "no_address",
     "Could not parse SQLAlchemy URL": "no_address",
     "Could not parse rfc1738 URL": "no_address",
+    "Path doesn't exist": "folder",
 }
 
 #: kind -> what, why, next. Names in braces are fields of the event.
@@ -131,6 +132,13 @@ _TEXTS: Mapping[str, tuple[str, str, str]] = {
         "env.py, a revision or the application called exit().",
         "Look at the last lines below; the child gets only `environment` of the target and an allow-list.",
     ),
+    "writes": (
+        "The project writes to the database as soon as it is loaded: {message}.",
+        "while a step looks, every connection is read-only, so nothing was written. An upgrade loads it too, and there "
+        "it would write outside of the plan, before the first revision.",
+        "Let the application leave that alone when a migration loads it: often a variable does, set under "
+        "`environment` of the target.",
+    ),
     "prompt": (
         "The project asked a question, and there is nobody to answer.",
         "env.py, a revision or the application reads from the terminal.",
@@ -140,6 +148,11 @@ _TEXTS: Mapping[str, tuple[str, str, str]] = {
         "The project could not be loaded: {message}.",
         "a module is missing for this interpreter and working directory.",
         "Set `python` and `working_directory` of the target to where `alembic` works by hand.",
+    ),
+    "folder": (
+        "Alembic did not find the project's revisions: {message}.",
+        "its configuration names their folder relative to where the command runs.",
+        "Set `working_directory` of the target to where `alembic` works by hand.",
     ),
     "alembic": (
         "Alembic refused: {message}.",
@@ -204,7 +217,7 @@ def _precisely(event: Mapping[str, Any]) -> str:
     """Returns the kind of an error, or a narrower one that its text shows."""
     if event.get("sqlstate") == _NO_LOCK and event.get("attempts"):
         return "lock"
-    known = (kind for text, kind in _ADDRESSES.items() if text in event.get("message", ""))
+    known = (kind for text, kind in _BY_TEXT.items() if text in event.get("message", ""))
     return next(known, event["kind"]) if event["kind"] in {"error", "alembic"} else event["kind"]
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from alembic.autogenerate import RevisionContext
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
-from .description import READ_ONLY, Look
+from .description import Look
 from .environment import Environment
-from .failure import Caught, describe, sqlstate
+from .failure import Caught, describe
+from .stillness import HARMLESS
 from .tape import LITERAL
 from .wire import Wire
 
-#: Harmless when it is left out: at head, what it would make is there, or the comparison misses it.
-_MAKES_SURE = re.compile(r"^\s*CREATE\s+(SCHEMA|EXTENSION)\s+IF\s+NOT\s+EXISTS\b", re.IGNORECASE)
 _COMMAND = ("message", "rev_id", "branch_label", "version_path", "depends_on")
 
 
@@ -33,9 +29,8 @@ def compare(
         is_behind: compare also where revisions are not applied, whose work then counts as differences.
     """
     comparison = _Comparison(environment, own_schema, is_behind)
-    event.listen(Engine, "handle_error", comparison.hear)
     look.visit(environment, also=comparison.take)
-    writes = [text for text in [*look.left_out, *comparison.refused] if not _MAKES_SURE.match(text)]
+    writes = [text for text in look.left_out if not HARMLESS.match(text)]
     if look.contexts > 1:
         comparison.why = "env.py runs migrations more than once (several databases or schemas)"
     elif writes:
@@ -54,13 +49,7 @@ class _Comparison:
         self._is_behind = is_behind
         self._own_schema = own_schema
         self.differences: List[str] = []
-        self.refused: List[str] = []
         self.why = ""
-
-    def hear(self, context: Any) -> None:
-        """Notes a statement that the read-only session refused, also when env.py keeps that to itself."""
-        if sqlstate(context.original_exception) == READ_ONLY:
-            self.refused.append(str(context.statement))
 
     def take(self, heads: Sequence[str], context: Any) -> None:
         """Compares, unless it would say nothing of the models: they are those of the heads."""

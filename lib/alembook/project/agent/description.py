@@ -6,21 +6,19 @@ import hashlib
 import inspect
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from alembic.script import Script
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from .context import facts
 from .door import Door, raw
 from .environment import Environment, tuple_of
-from .failure import Caught, Failure, describe, is_foreign, sqlstate
+from .failure import Caught, Failure, is_foreign
+from .stillness import Stillness
 from .wire import Wire
 
 Also = Callable[[Sequence[str], Any], None]
 
-READ_ONLY = "25006"
 _ROUNDS = 20
 
 
@@ -30,19 +28,22 @@ class Look:
     Args:
         wire: where events go.
         door: already installed, with read-only settings.
+
+    Attributes:
+        stillness: hears what the project would write.
     """
 
     def __init__(self, wire: Wire, door: Door) -> None:
         self._wire = wire
         self._door = door
         self._contexts: List[Dict[str, Any]] = []
-        self._skipped: List[str] = []
+        self.stillness = Stillness()
         self._also: Optional[Also] = None
 
     @property
     def left_out(self) -> List[str]:
         """Returns the statements that were left out, because a read-only session refused them."""
-        return list(self._skipped)
+        return list(self.stillness.left_out)
 
     @property
     def contexts(self) -> int:
@@ -50,8 +51,8 @@ class Look:
         return len(self._contexts)
 
     def install(self) -> None:
-        """Listens for statements that a read-only session refused before."""
-        event.listen(Engine, "before_cursor_execute", self._leave_out, retval=True)
+        """Listens for what a read-only session refuses."""
+        self.stillness.install()
 
     def run(self, environment: Environment) -> None:
         """Tells everything about the project in one event, "described".
@@ -71,7 +72,7 @@ class Look:
             ini=environment.config.config_file_name,
             versions=self._contexts[0]["versions"],
             contexts=self._contexts,
-            left_out=self._skipped,
+            left_out=self.left_out,
             modules=_modules(),
         )
 
@@ -95,33 +96,18 @@ class Look:
     def _run_env(self, environment: Environment) -> None:
         """Runs env.py; again without the statement, each time it would write something before its revisions.
 
-        ``CREATE SCHEMA IF NOT EXISTS`` is such a statement: refused in a read-only session even where the schema is.
+        A version table made wider is such a statement.
         """
+        self.stillness.env_file = os.path.abspath(environment.script.env_py_location)
         for _ in range(_ROUNDS):
             self._contexts.clear()
             with Caught() as caught:
                 environment.run(self._look, destination="heads")
-            if caught.error is None or not self._can_leave_out(caught.error):
+            if caught.error is None or not self.stillness.can_keep_out(caught.error):
                 break
+        self.stillness.env_file = None
         if caught.error is not None and not self._contexts:
             raise caught.error
-
-    def _can_leave_out(self, error: BaseException) -> bool:
-        statement = describe(error).get("statement")
-        if sqlstate(error) != READ_ONLY or not statement or statement in self._skipped:
-            return False
-        self._skipped.append(statement)
-        return True
-
-    def _leave_out(
-        self,
-        connection: Any,  # noqa: ARG002
-        cursor: Any,  # noqa: ARG002
-        statement: str,
-        parameters: Any,
-        *_: Any,
-    ) -> Tuple[str, Any]:
-        return ("SELECT 1 WHERE false", ()) if statement in self._skipped else (statement, parameters)
 
     def _look(self, heads: Sequence[str], context: Any) -> Sequence[Any]:
         """Takes Alembic's place for the time of one ``run_migrations``: notes where it got to, runs nothing."""

@@ -29,6 +29,7 @@ REACHED = """SELECT current_database(), host(inet_server_addr()), inet_server_po
 #: Returns: holder's pid, this transaction's id (assigned now), lock_timeout in ms. Assigns a transaction id.
 FACTS = """SELECT {holder}, pg_current_xact_id()::text,
  (extract(epoch FROM current_setting('lock_timeout')::interval) * 1000)::bigint"""
+_READ_ONLY = "default_transaction_read_only"
 #: Not on every platform (PostgreSQL manual 19.3.2): the server looks whether its client is still there, ms.
 _WHERE_POSSIBLE = {"client_connection_check_interval": "1000"}
 
@@ -64,15 +65,29 @@ class Door:
 
     def __init__(self, wire: Wire, session: Mapping[str, int], settings: Mapping[str, str]) -> None:
         self._wire = wire
-        self._settings = dict(settings)
+        self._settings = dict({_READ_ONLY: "off"}, **settings)
         self._holder = HOLDER.format(mutex=int(session["mutex"]), nonce=int(session["nonce"]))
         self._asked: Dict[str, str] = {}
+        self._options: Optional[str] = None
 
     def install(self) -> None:
         """Listens on the class, so that engines made by env.py, by revisions and by the application are covered."""
         event.listen(Engine, "do_connect", self._before)
         event.listen(Engine, "connect", self._after)
         event.listen(Engine, "engine_connect", _hide_parameters)
+        self._shut()
+
+    def _shut(self) -> None:
+        """Lets what goes past SQLAlchemy (a program the project starts, a driver's own connect) read only, by libpq."""
+        self._options = os.environ.get("PGOPTIONS")
+        os.environ["PGOPTIONS"] = "{} -c {}=on".format(self._options or "", _READ_ONLY).strip()
+
+    def open(self) -> None:
+        """Lets it write, as revisions may: env.py has got to them."""
+        if self._options is None:
+            os.environ.pop("PGOPTIONS", None)
+        else:
+            os.environ["PGOPTIONS"] = self._options
 
     def _before(self, dialect: Any, record: Any, arguments: Sequence[Any], parameters: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Refuses another engine before it creates so much as a file."""

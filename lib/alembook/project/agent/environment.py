@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import platform
+import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
 
 import alembic
@@ -124,8 +125,11 @@ def opened(project: Mapping[str, Any]) -> Iterator[Environment]:
     """Loads the project, inside its application's context when it is a Flask one.
 
     Args:
-        project: "ini", "toml" (paths or None), "arguments" (of -x), "flask_app" (or None), and what ``point`` needs.
+        project: "ini", "toml" (paths or None), "arguments" (of -x), "command" (what a person would type),
+            "flask_app" (or None), and what ``point`` needs.
     """
+    program = ["flask", "db"] if project["flask_app"] else ["alembic"]
+    sys.argv = [*program, *_words(project)]
     if not project["flask_app"]:
         yield _environment(_config(project), project)
         return
@@ -154,9 +158,14 @@ def _flask_config(application: Any, project: Mapping[str, Any]) -> Config:
 
 
 def _options(project: Mapping[str, Any]) -> Any:
-    """Returns what env.py would see of the command line ``alembic -x ... upgrade heads``."""
+    """Returns what env.py would see of the command line."""
+    return CommandLine().parser.parse_args(_words(project))
+
+
+def _words(project: Mapping[str, Any]) -> List[str]:
+    """Returns the command line that does what is asked for, behind its program: -x tenant=acme upgrade heads."""
     extra = [part for argument in project["arguments"] for part in ("-x", argument)]
-    return CommandLine().parser.parse_args([*extra, "upgrade", "heads"])
+    return [*extra, *project["command"]]
 
 
 def file_hash(path: str) -> str:

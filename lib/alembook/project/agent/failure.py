@@ -114,7 +114,9 @@ def _statement(error: BaseException) -> Optional[str]:
 def _kind(error: BaseException, state: Optional[str]) -> str:
     if state or any(getattr(link, "orig", None) is not None for link in chain(error)):
         return "statement"
-    kinds = [(SystemExit, "exit"), (EOFError, "prompt"), (CommandError, "alembic"), (ImportError, "import")]
+    if any(isinstance(link, EOFError) for link in chain(error)):  # click raises its own from it
+        return "prompt"
+    kinds = [(SystemExit, "exit"), (CommandError, "alembic"), (ImportError, "import")]
     return next((kind for family, kind in kinds if isinstance(error, family)), "error")
 
 

@@ -82,9 +82,10 @@ class Upgrade:
         steps = functools.partial(self._steps, environment)
         with Caught() as caught:
             environment.run(steps, destination=self._remaining[-1], applied=self._applied)
-        if caught.error is not None:
+        error = None if _is_good_end(caught.error) else caught.error
+        if error is not None:
             self._returned = None  # env.py may have failed before it could commit
-        return self._error or caught.error
+        return self._error or error
 
     def _steps(self, environment: Environment, heads: Sequence[str], context: Any) -> Iterator[Any]:
         """Takes Alembic's place in choosing revisions; runs before and after each one's transaction."""
@@ -122,6 +123,7 @@ class Upgrade:
             raise Failure("no_transactions", "The project's connection commits every statement by itself.")
         if found == "external":
             require_transactional(environment, self._remaining)
+        self._door.open()
 
     def _connect(self, context: Any) -> None:
         """Tells once where the project connected, read from that very connection."""
@@ -268,6 +270,11 @@ class Upgrade:
             and progress.commits == self._tape.commits
             and progress.number < int(self._request["limits"]["lock_attempts"])
         )
+
+
+def _is_good_end(error: Optional[BaseException]) -> bool:
+    """Says whether env.py ended as a script may that has done its work: ``sys.exit(0)``."""
+    return isinstance(error, SystemExit) and error.code in (None, 0)
 
 
 class _Noted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any, Mapping
+from typing import Any, List, Mapping
 
 from .comparison import compare
 from .description import Look
@@ -38,12 +38,13 @@ def main(control: int, events: int) -> None:
 
 
 def _work(wire: Wire, request: Mapping[str, Any]) -> None:
+    project = dict(request["project"], command=_command(request))
     door = Door(wire, request["session"], request["settings"])
     door.install()
     if request["verb"] in {"describe", "sql", "compare"}:
         look = Look(wire, door)
         look.install()
-        with opened(request["project"]) as environment:
+        with look.stillness.required(), opened(project) as environment:
             if request["verb"] == "sql":
                 render(wire, look, environment, request["revisions"])
             elif request["verb"] == "compare":
@@ -53,5 +54,13 @@ def _work(wire: Wire, request: Mapping[str, Any]) -> None:
         return
     tape = Tape(wire, request["limits"], Shapes(request["rehearsed"]), Trace() if request["trace"] else None)
     tape.install()
-    with opened(request["project"]) as environment:
+    with opened(project) as environment:
         Upgrade(wire, door, tape, request).run(environment)
+
+
+def _command(request: Mapping[str, Any]) -> List[str]:
+    """Returns the command of Alembic that a request stands for, which env.py may ask about."""
+    revisions = request.get("revisions") or ["heads"]
+    if request.get("direction") == "down":
+        return ["downgrade", "-{}".format(len(revisions))]
+    return ["upgrade", revisions[-1]]

@@ -1,0 +1,2 @@
+"""What one revision leaves for the next, in this process."""
+rates = {}
