@@ -99,7 +99,7 @@ def test_our_own_schema_is_no_difference(modelled: Project) -> None:
              "        connection.rollback()\n        context.configure("),
             "env.py writes while it is looked at: CREATE TABLE own (id int)",
         ),
-        (("    run_migrations_online()\n", "    run_migrations_online()\n" * 2), "several databases or schemas"),
+        (("    run_migrations_online()\n", "    run_migrations_online()\n" * 2), "more than once: 2 without a name"),
         (("target_metadata = sa.MetaData()", "raise RuntimeError('no')"), "The project failed: RuntimeError: no"),
     ],
 )  # fmt: skip

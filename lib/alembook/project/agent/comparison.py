@@ -31,9 +31,7 @@ def compare(
     comparison = _Comparison(environment, own_schema, is_behind)
     look.visit(environment, also=comparison.take)
     writes = [text for text in look.left_out if not HARMLESS.match(text)]
-    if look.contexts > 1:
-        comparison.why = "env.py runs migrations more than once (several databases or schemas)"
-    elif writes:
+    if writes:
         comparison.why = "env.py writes while it is looked at: {}".format(
             LITERAL.sub("?", " ".join(writes[0].split()))[:200]
         )

@@ -45,11 +45,6 @@ class Look:
         """Returns the statements that were left out, because a read-only session refused them."""
         return list(self.stillness.left_out)
 
-    @property
-    def contexts(self) -> int:
-        """Returns how often env.py got to its revisions."""
-        return len(self._contexts)
-
     def install(self) -> None:
         """Listens for what a read-only session refuses."""
         self.stillness.install()
