@@ -190,6 +190,21 @@ def test_forward_and_back(tmp_path: Path, database: Database, connection: Connec
     assert ledger(connection) == [*forward, *(("down", revision) for revision in undone)]
 
 
+def test_a_transaction_that_cannot_be_left(tmp_path: Path, database18: Database, connection18: Connection) -> None:
+    """An autocommit block under an env.py with its own transaction: exit 3 after inspect, named, nothing applied."""
+    place = bring(tmp_path, "external", database18)
+    leaving = place.folder / "project/migrations/versions/1a0000000033.py"
+    text = leaving.read_text().replace("def upgrade():\n", "def upgrade():\n    op.get_context().autocommit_block()\n")
+    leaving.write_text(text, encoding="utf-8")
+    done = place.alembook("run", "-t", "demo")
+    assert done.returncode == 3, done.stderr
+    why = "1a0000000033 must leave the transaction, and Alembic's autocommit_block cannot leave env.py's."
+    assert "FAILED  each revision commits by itself: expected a transaction for each revision, found " in done.stderr
+    assert why in done.stderr
+    assert "Remove connection.begin() (or any statement) before context.configure() in env.py." in done.stderr
+    assert scalar(connection18, "SELECT to_regclass('alembic_version')") is None
+
+
 def test_branches(tmp_path: Path, database: Database, connection: Connection) -> None:
     """Two bases, labels, a merge and a dependency: by the beginning of an id, by label, to all heads, and back."""
     place = bring(tmp_path, "branches", database)

@@ -61,7 +61,7 @@ class Plan:
         script_folder: of env.py, relative to the same folder.
         version_table: its name.
         version_table_schema: where it is, or will be.
-        mode: who ends transactions: "revision" (Alembic, one each) or "external" (env.py).
+        mode: who ends transactions: "revision" (Alembic, one each), "external" (env.py) or "autocommit" (nobody).
         server: what identifies server and database.
         policy: limits and choices of the target.
         versions: of tools and drivers, in both interpreters.

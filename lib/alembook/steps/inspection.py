@@ -14,7 +14,7 @@ from alembook.project import driver, state
 from alembook.project import plan as plans
 from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
-from alembook.steps import planning, stamp
+from alembook.steps import commits, planning, stamp
 from alembook.steps import review as reviews
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
@@ -133,7 +133,9 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
         stamped = stamp.read(book, project, found, plan, connection)
     found = stamped.found
     review = reviews.read(book, project, plan, server)
-    judged = [*_judge(server, found, plan), *stamped.checks, *_judge_tools(book, server)]
+    leaving = [entry.id for entry in plan.revisions if entry.uses_autocommit]
+    judged = [*_judge(server, found, plan), commits.check(plan.mode, leaving)]
+    judged += [*stamped.checks, *_judge_tools(book, server)]
     judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
     book.folder.write_table("sizes", tables)
     place = {"to": to, "state": found.kind.value, "message": found.message}

@@ -123,7 +123,7 @@ def _kind(error: BaseException, state: Optional[str]) -> str:
 def _variable(error: BaseException) -> Optional[str]:
     """Returns the variable that ``os.environ[...]`` did not find; None for any other error."""
     frames = traceback.extract_tb(error.__traceback__)
-    if not isinstance(error, KeyError) or not frames or frames[-1].filename != os.__file__:
+    if not isinstance(error, KeyError) or not frames or frames[-1].filename not in {os.__file__, "<frozen os>"}:
         return None
     return str(error.args[0])
 
