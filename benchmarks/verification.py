@@ -1,17 +1,27 @@
-"""Verification: one pass over a table against bare scans, and the keys of changed rows against the equality check.
+"""Verification against bare scans and against peers: seconds, ratios and goals (DESIGN.md 7), answers checked equal.
 
-Run it with ``python benchmarks/verification.py [--rows N] [--changed N] [--rounds N]``. It starts an embedded server of
-its own in a temporary folder, prints seconds and ratios, and stops the server. Contenders take turns; the fastest round
-counts. Not measured yet: reladiff, pandas and datacompy.
+Run it with ``python benchmarks/verification.py [--rows N] [--rounds N] [--peers]``. It starts an embedded server of its
+own in a temporary folder and stops it. Contenders take turns; a ratio is taken within each round, and its median and
+extremes over the rounds are printed. ``--peers`` makes a virtual environment beside the server, with the dependency
+group ``benchmarks`` (reladiff, datacompy, pandas), and asks each peer once: reladiff the whole table, pandas 2,000,000
+rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alembook.postgres import connection as connections
 from alembook.postgres import embedded
@@ -19,6 +29,7 @@ from alembook.postgres.connection import Connection, Database
 from alembook.snapshots import measurement, pair
 from alembook.snapshots.details import MayShow
 
+COLUMNS = ["tenant", "config", "region", "amount", "note", "created_at", "updated_at"]
 SEED = """
 CREATE TABLE accounts AS
 SELECT md5(i::text)::uuid AS id, md5((i / 5)::text)::uuid AS tenant, repeat(md5(i::text), 6) AS config, 'eu' AS region,
@@ -31,7 +42,51 @@ CHANGE = """
 UPDATE accounts SET region = 'us'
  WHERE id IN (SELECT md5((i * %(step)s)::text)::uuid FROM generate_series(1, %(n)s) AS i)
 """
+SMALL = """
+DO $$ BEGIN FOR n IN 1..1000 LOOP
+  EXECUTE 'CREATE TABLE small_' || n || ' (id int PRIMARY KEY, kind int, name text, amount numeric,
+           created_at timestamptz, note text)';
+  EXECUTE 'INSERT INTO small_' || n || ' SELECT i, i / 3, ''row '' || i, i / 3.0, now()
+           FROM generate_series(1, 20) AS i';
+  IF n = 500 THEN COMMIT; END IF;
+END LOOP; END $$
+"""
 HASH = "SELECT sum(hash_record_extended(a, 0)) FROM accounts AS a"
+PANDAS_ROWS = 2_000_000
+
+
+@dataclass(slots=True)
+class Contest:
+    """Contenders that take turns, and what each round took."""
+
+    contenders: Mapping[str, Callable[[], object]]
+    took: dict[str, list[float]] = field(default_factory=dict)
+
+    def run(self, rounds: int) -> Contest:
+        """Lets each contender work once a round."""
+        self.took = {name: [] for name in self.contenders}
+        for _ in range(rounds):
+            for name, work in self.contenders.items():
+                self.took[name].append(seconds(work))
+        for name, each in self.took.items():
+            say(f"  {name:44} {statistics.median(each):8.2f} s   ({min(each):.2f} to {max(each):.2f})")
+        return self
+
+    def judge(self, what: str, one: str, other: str, goal: float) -> None:
+        """Says how one compares with another, against the goal."""
+        ratios = [mine / theirs for mine, theirs in zip(self.took[one], self.took[other], strict=True)]
+        told(what, ratios, f"<= {goal:g}", is_met=statistics.median(ratios) <= goal)
+
+
+def say(text: str) -> None:
+    """Prints at once."""
+    print(text, flush=True)  # noqa: T201 - a benchmark speaks
+
+
+def told(what: str, ratios: list[float], goal: str, *, is_met: bool) -> None:
+    """Says a ratio and whether it meets its goal."""
+    extremes = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+    say(f"{'met   ' if is_met else 'MISSED'} {what}: {statistics.median(ratios):.2f}{extremes}, goal {goal}")
 
 
 def opened(database: Database) -> Connection:
@@ -47,71 +102,190 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure(database: Database, workers: int) -> None:
+def measure(database: Database, workers: int = 1, include: str = "*") -> None:
     """Measures the database as a run does."""
     with connections.closing(opened(database)) as connection, measurement.snapshot(connection):
-        measurement.measure(connection, connect=lambda: opened(database), workers=workers)
+        measurement.measure(connection, connect=lambda: opened(database), workers=workers, include=[include])
 
 
-def ask(database: Database, query: str) -> None:
-    """Asks one bare question."""
+def ask(database: Database, *queries: str) -> None:
+    """Asks bare questions."""
     with connections.closing(opened(database)) as connection:
-        connections.scalar(connection, query)
+        for query in queries:
+            connections.scalar(connection, query)
 
 
-def compare(left: Database, right: Database, differing: int) -> None:
-    """Compares, and insists on the answer."""
-    found = pair.compare(lambda: opened(left), lambda: opened(right), limit=differing + 1, may_show=MayShow(keys=True))
-    if len(found.rows) != differing:
+def compare(left: Database, right: Database, differing: int, include: str = "accounts") -> list[str]:
+    """Compares, insists on how many rows differ, and returns their keys."""
+    how = {"limit": differing + 1, "may_show": MayShow(keys=True), "include": [include]}
+    found = pair.compare(lambda: opened(left), lambda: opened(right), **how)  # type: ignore[arg-type]
+    if found.rows["row"].nunique() != differing or not found.is_whole:
         raise SystemExit(f"{len(found.rows)} rows differ, and {differing} should")
+    return sorted(set(found.rows["key"]))
 
 
-def make(server: embedded.Server, rows: int, changed: int) -> list[Database]:
-    """Returns a database, an equal one, and one in which some rows are changed."""
-    first = server.create_database("first")
-    with connections.closing(opened(first)) as connection:
-        for statement in SEED.split(";"):
-            connections.execute(connection, statement, {"rows": rows})
-    with connections.closing(opened(server.ensure())) as connection:
-        for name in ("same", "other"):
-            connections.execute(connection, f"CREATE DATABASE {name} TEMPLATE first STRATEGY file_copy")
-    other = server.ensure().with_dbname("other")
-    step = max(rows // changed, 1)
-    with connections.closing(opened(other)) as connection:
-        connections.execute(connection, CHANGE, {"step": step, "n": changed})
-    return [first, server.ensure().with_dbname("same"), other]
+def peak_mb(left: Database, right: Database, differing: int) -> float:
+    """Returns the peak memory of a process of its own that measures one side and compares both, MB."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak_mb, (left.url(), right.url(), differing))
+
+
+def _peak_mb(left: str, right: str, differing: int) -> float:
+    sides = Database.parse(left), Database.parse(right)
+    measure(sides[0])
+    compare(*sides, differing)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server, and the databases that are made on it."""
+
+    server: embedded.Server
+
+    def seeded(self, name: str, rows: int) -> Database:
+        """Returns a new database with the table."""
+        made = self.server.create_database(name)
+        with connections.closing(opened(made)) as connection:
+            for statement in SEED.split(";"):
+                connections.execute(connection, statement, {"rows": rows})
+        return made
+
+    def copied(self, of: Database, name: str, rows: int, changed: int) -> Database:
+        """Returns a copy in which some rows are changed."""
+        with connections.closing(opened(self.server.ensure())) as connection:
+            connections.execute(connection, f"CREATE DATABASE {name} TEMPLATE {of.dbname} STRATEGY file_copy")
+        made = self.server.ensure().with_dbname(name)
+        if changed:
+            with connections.closing(opened(made)) as connection:
+                connections.execute(connection, CHANGE, {"step": rows // changed, "n": changed})
+        return made
+
+    def drop(self, *names: str) -> None:
+        """Drops databases."""
+        with connections.closing(opened(self.server.ensure())) as connection:
+            for name in names:
+                connections.execute(connection, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def small(self) -> Database:
+        """Returns a new database of 1,000 tables."""
+        made = self.server.create_database("small")
+        with connections.closing(opened(made)) as connection:
+            connections.execute(connection, SMALL)
+        return made
+
+
+def peers(folder: Path) -> Path:
+    """Returns the interpreter of a new environment that has the peers."""
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "-q", "--python", sys.executable, folder / "peers"], check=True)
+    python = folder / "peers" / "bin" / "python"
+    root = Path(__file__).resolve().parent.parent
+    group = ["--group", f"{root / 'pyproject.toml'}:benchmarks"]
+    subprocess.run([*uv, "pip", "install", "-q", "--python", python, *group], check=True)
+    return python
+
+
+def peer(python: Path, name: str, left: Database, right: Database) -> dict[str, Any]:
+    """Returns a peer's answer."""
+    sides = [{"host": each.host, "port": each.port, "user": each.user, "dbname": each.dbname} for each in (left, right)]
+    asked = {"peer": name, "left": sides[0], "right": sides[1], "table": "accounts", "key": "id", "columns": COLUMNS}
+    script = Path(__file__).with_name("peers.py")
+    done = subprocess.run([python, script], input=json.dumps(asked), check=True, capture_output=True, text=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    say(f"  {name + ' on ' + right.dbname:44} {answer['seconds']:8.2f} s   {answer['rss_mb']:,.0f} MB")
+    return answer
+
+
+def against(python: Path, name: str, left: Database, right: Database, differing: int, goal: float) -> None:
+    """Says how much faster than a peer the comparison is, with the same answer."""
+    answer = peer(python, name, left, right)
+    keys: list[str] = []
+    took = [seconds(lambda: keys.__setitem__(slice(None), compare(left, right, differing))) for _ in range(3)]
+    if keys != answer["keys"]:
+        raise SystemExit(f"{name} finds {len(answer['keys'])} rows, Alembook {len(keys)}")
+    ratios = [answer["seconds"] / each for each in took]
+    told(
+        f"faster than {name}, {differing} rows differ", ratios, f">= {goal:g}", is_met=statistics.median(ratios) >= goal
+    )
+
+
+def one_table(place: Place, rows: int, changed: int, rounds: int) -> tuple[Database, Database]:
+    """Measures a large table; returns it, and an equal one."""
+    say(f"accounts, {rows:,} rows:")
+    first = place.seeded("first", rows)
+    same, other = place.copied(first, "same", rows, 0), place.copied(first, "other", rows, changed)
+    contest = Contest(
+        {
+            "count(*)": lambda: ask(first, "SELECT count(*) FROM accounts"),
+            "bare hash scan": lambda: ask(first, HASH),
+            "measure, 1 worker": lambda: measure(first),
+            "measure, 2 workers": lambda: measure(first, 2),
+            "compare, equal": lambda: compare(first, same, 0),
+            f"compare, keys of {changed} changed rows": lambda: compare(first, other, changed),
+        }
+    ).run(rounds)
+    contest.judge("equality of a table / bare scan with the hash", "measure, 1 worker", "bare hash scan", 1.2)
+    keys = f"compare, keys of {changed} changed rows"
+    contest.judge(f"keys of {changed} rows / equality", keys, "compare, equal", 1.5)
+    return first, same
+
+
+def memory(place: Place, rows: int) -> None:
+    """Measures the peak memory over ten times the rows."""
+    peaks = []
+    for number in (rows // 10, rows):
+        first = place.seeded(f"memory_{number}", number)
+        peaks.append(peak_mb(first, place.copied(first, f"memory_{number}_other", number, 100), 100))
+        say(f"  peak memory at {number:,} rows {peaks[-1]:,.0f} MB")
+        place.drop(f"memory_{number}", f"memory_{number}_other")
+    told("memory at ten times the rows", [peaks[1] / peaks[0]], "<= 1.2", is_met=peaks[1] <= 1.2 * peaks[0])
+
+
+def small_tables(place: Place, rounds: int) -> None:
+    """Measures a thousand small tables."""
+    say("1,000 tables of 20 rows:")
+    small = place.small()
+    counts = [f"SELECT count(*) FROM small_{n}" for n in range(1, 1001)]  # noqa: S608 - names of our own
+    same = place.copied(small, "small_same", 0, 0)
+    contest = Contest(
+        {
+            "bare counts": lambda: ask(small, *counts),
+            "measure, 1 worker": lambda: measure(small),
+            "compare, equal": lambda: compare(small, same, 0, "*"),
+        }
+    ).run(rounds)
+    contest.judge("1,000 small tables / bare counts", "measure, 1 worker", "bare counts", 3)
 
 
 def main() -> None:
-    """Prints what each took, and the ratios."""
-    parser = argparse.ArgumentParser()
+    """Prints what each took, the ratios, and whether the goals are met."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--changed", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", action="store_true", help="against reladiff and pandas with datacompy as well")
+    parser.add_argument("--only", choices=["table", "memory", "small"], help="one part of it")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        server = embedded.Server(Path(folder), 18)
+        place = Place(embedded.Server(Path(folder) / "server", 18))
         try:
-            first, same, other = make(server, asked.rows, asked.changed)
-            contenders: dict[str, Callable[[], object]] = {
-                "count(*)": lambda: ask(first, "SELECT count(*) FROM accounts"),
-                "bare hash scan": lambda: ask(first, HASH),
-                "measure, 1 worker": lambda: measure(first, 1),
-                "measure, 2 workers": lambda: measure(first, 2),
-                "compare, equal": lambda: compare(first, same, 0),
-                "compare, keys of changed rows": lambda: compare(first, other, asked.changed),
-            }
-            best = dict.fromkeys(contenders, float("inf"))
-            for _ in range(asked.rounds):
-                for name, work in contenders.items():
-                    best[name] = min(best[name], seconds(work))
+            if asked.only in {None, "small"}:
+                small_tables(place, asked.rounds)
+            if asked.only in {None, "table"}:
+                first, same = one_table(place, asked.rows, asked.changed, asked.rounds)
+            if asked.peers:
+                python = peers(Path(folder))
+                against(python, "reladiff", first, same, 0, 10)
+                against(python, "reladiff", first, place.copied(first, "few", asked.rows, 37), 37, 6)
+                rows = min(asked.rows, PANDAS_ROWS)
+                two = place.seeded("pandas", rows)
+                against(python, "datacompy", two, place.copied(two, "pandas_few", rows, 37), 37, 20)
+            if asked.only in {None, "memory"}:
+                memory(place, asked.rows)
         finally:
-            server.stop()
-    for name, took in best.items():
-        print(f"{name:32} {took:8.2f} s   {took / best['bare hash scan']:6.2f} x the bare hash scan")  # noqa: T201
-    ratio = best["compare, keys of changed rows"] / best["compare, equal"]
-    print(f"keys of {asked.changed} of {asked.rows:,} rows: {ratio:.2f} x the equality check")  # noqa: T201
+            place.server.stop()
 
 
 if __name__ == "__main__":
