@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from alembook import archive
+from alembook import archive, errors
 from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
-from alembook.steps import backup, inspection, rehearsal
+from alembook.steps import backup, inspection, rehearsal, upgrade
 from alembook.steps.rehearsal import Rehearsal
+from alembook.steps.upgrade import Upgrade
 from alembook.verdict import Grade, Outcome
 from tests.steps.conftest import Desk, furnished
 from tests.test_frame import ROOT
@@ -144,3 +146,64 @@ def test_without_a_place_it_is_unverified(
     assert (check.outcome, check.grade) == (Outcome.UNVERIFIED, Grade.SHOULD)
     assert check.why.startswith("There is no dump that could be restored for the rehearsal.")
     assert found.gate.is_open
+
+
+def upgraded(desk: Desk, stage: int = 1) -> Upgrade:
+    """Upgrades the latest run."""
+    with desk.book("upgrade", stage=stage) as book:
+        return upgrade.apply(book)
+
+
+def test_production_is_held_against_it(tmp_path: Path, database18: Database) -> None:
+    """An upgrade that does what was rehearsed says so, revision by revision, with the times beside."""
+    desk = prepared(tmp_path, "observed", database18)
+    rehearse(desk, "head")
+    done = upgraded(desk)
+    assert done.gate.is_open, done.gate.closed_by
+    judged = {check.name: check.outcome for check in done.checks}
+    for name in ("no lock is stronger than rehearsed", "as many rows change as rehearsed"):
+        assert judged[name] is Outcome.PASSED
+    assert done.beside["verdict"].tolist() == ["PASSED"] * 7
+    assert done.beside["lock"].tolist()[:3] == ["ACCESS EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE"]
+    assert done.beside["rows"].tolist()[4] == 51  # fifty customers, and the version row
+    assert done.facts["predicted"][0]["lock rehearsed"] == "ACCESS EXCLUSIVE"
+
+
+def test_rows_that_changed_since_close_the_gate(tmp_path: Path, database18: Database) -> None:
+    """Another number of rows than rehearsed is named by revision and table."""
+    desk = prepared(tmp_path, "observed", database18)
+    rehearse(desk, "0b0000000006")
+    record = desk.run().path / "rehearsal.json"
+    told = json.loads(record.read_text(encoding="utf-8"))
+    told["revisions"]["0b0000000006"]["changes"]["public.customers"]["updated"] = 7
+    record.write_text(json.dumps(told), encoding="utf-8")
+    found = upgraded(desk)
+    [closed] = found.gate.closed_by
+    assert closed.name == "as many rows change as rehearsed"
+    assert closed.found == "0b0000000006: 50 rows of public.customers, rehearsed 7"
+
+
+def test_a_changed_module_is_seen_before_its_statement(tmp_path: Path, database18: Database) -> None:
+    """A text outside the files of the plan changed: its revision is stopped, and nothing of it is kept."""
+    desk = prepared(tmp_path, "observed", database18)
+    texts = tmp_path / "elsewhere"
+    texts.mkdir()
+    (texts / "texts.txt").write_text("UPDATE orders SET total = total + 1", encoding="utf-8")
+    file = desk.folder / "project/migrations/versions/0b0000000005.py"
+    source = file.read_text(encoding="utf-8")
+    read = f"    op.execute(open({str(texts / 'texts.txt')!r}).read())\n\n\ndef downgrade"
+    file.write_text(source.replace("\n\ndef downgrade", read), encoding="utf-8")
+    (desk.folder / "project/migrations/checks.toml").write_text(
+        '[[changes]]\ntable = "orders"\ncolumns = ["total"]\n', encoding="utf-8"
+    )
+    assert rehearse(desk, "0b0000000005").gate.is_open
+    (texts / "texts.txt").write_text("UPDATE orders SET total = total + 2", encoding="utf-8")
+    found = upgraded(desk)
+    assert isinstance(found.error, errors.UpgradeFailed)
+    assert found.error.what == "The revision 0b0000000005 was not applied: it sends SQL that was not rehearsed."
+    assert found.error.why == (
+        "a statement has other literals than the rehearsed one. It was stopped before that statement: a module it "
+        "imports, a setting or the data has changed."
+    )
+    assert found.error.state == "the database is at 0b0000000004, by its version table."
+    assert desk.ask("SELECT sum(total) FROM orders") == 300 * 301 / 2

@@ -11,7 +11,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.backfills import batch, declaration, engine, keyed
 from alembook.postgres import connection as connections
-from alembook.steps import gate, standing, window
+from alembook.steps import gate, predicted, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Outcome
@@ -27,11 +27,13 @@ class Backfill(Receipt):
     Attributes:
         batches: one row per batch: backfill (str), at_s (float, since the start), rows (int), ms (float).
         done: one row per backfill.
+        beside: one row per backfill, rehearsed and actual, as ``predicted.BACKFILLS``.
         error: what stopped it; None when none is pending any more.
     """
 
     batches: pd.DataFrame
     done: pd.DataFrame
+    beside: pd.DataFrame
     error: errors.AlembookError | None = None
 
     def throughput(self) -> display.Plot | display.Html:
@@ -41,6 +43,10 @@ class Backfill(Receipt):
     def backfills(self) -> display.Html:
         """Returns each backfill with its rows, batches and time."""
         return display.table(self.done, empty="this stage has no backfill")
+
+    def predicted(self) -> display.Html:
+        """Returns each backfill as it was rehearsed, and as it went."""
+        return display.table(self.beside, verdict="verdict", empty="no backfill of it was rehearsed")
 
     def require(self) -> display.Html:
         """Returns the open gate.
@@ -92,7 +98,8 @@ def run(book: Book) -> Backfill:
         errors.PlanChanged: a file or the database differs from the plan; nothing was moved.
         errors.SessionLost: the run's locks are gone; nothing was moved.
     """
-    nothing = {"batches": pd.DataFrame(columns=_BATCHES), "done": pd.DataFrame(columns=_DONE)}
+    columns = {"batches": _BATCHES, "done": _DONE, "beside": predicted.BACKFILLS}
+    nothing = {name: pd.DataFrame(columns=each) for name, each in columns.items()}
     if book.dry_run:
         return Backfill.of(book.skipped(), **nothing)
     book.require_session()
@@ -111,15 +118,17 @@ def run(book: Book) -> Backfill:
     frames = [_batches(each, outcome) for each, outcome in outcomes]
     batches = pd.concat(frames) if frames else pd.DataFrame(columns=_BATCHES)
     book.folder.write_table(f"batches.s{book.stage}", batches)
+    held, beside = predicted.filled(book, done)
     receipt = book.finish(
-        [*_judge(outcomes, error), *allowed],
+        [*_judge(outcomes, error), *held, *allowed],
         {
             "backfills": done.to_dict("records"),
             "rows": int(done["rows"].sum()),
+            "predicted": predicted.records(beside),
             **({"error": "\n".join(error.lines())} if error else {}),
         },
     )
-    return Backfill.of(receipt, batches=batches, done=done, error=error)
+    return Backfill.of(receipt, batches=batches, done=done, beside=beside, error=error)
 
 
 def _one(book: Book, each: declaration.Backfill) -> engine.Outcome:

@@ -207,9 +207,13 @@ def _measured(copy: Copy, seen: _Seen) -> dict[str, Any]:
         "measured_on": copy.measured_on,
         "revisions": observed.to_json(seen.revisions),
         "backfills": moved,
-        "verify_seconds": round(verified.seconds, 3) if verified else None,
+        "verified": {**_counts(verified), "seconds": round(verified.seconds, 3)} if verified else {},
         "rows_before": {f"{row['schema']}.{row['table']}": int(row["rows"]) for row in seen.tables.to_dict("records")},
     }
+
+
+def _counts(verified: Receipt) -> dict[str, Any]:
+    return {name: verified.facts[name] for name in ("tables", "rows")}
 
 
 def _end(copy: Copy, watch: Book) -> wayback.Instant:

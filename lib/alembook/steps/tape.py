@@ -28,6 +28,8 @@ class Tape:
         statements: see ``STATEMENTS``.
         committed: ids, in order.
         changes: revision -> "schema.table" -> rows inserted, updated, deleted by it; None when they were not counted.
+        locks: revision -> "schema.table" -> the strongest lock it held before its commit; of rehearsed ones only.
+        unsent: revision -> data statements that were rehearsed and not sent.
     """
 
     book: Book
@@ -35,6 +37,8 @@ class Tape:
     statements: list[dict[str, Any]] = field(default_factory=list)
     committed: list[str] = field(default_factory=list)
     changes: dict[str, dict[str, dict[str, int]] | None] = field(default_factory=dict)
+    locks: dict[str, dict[str, str]] = field(default_factory=dict)
+    unsent: dict[str, list[str]] = field(default_factory=dict)
     _sql: list[str] = field(default_factory=list)
     _revision: str = ""
     _is_partly_committed: bool = False
@@ -49,6 +53,7 @@ class Tape:
             "statement": self._statement,
             "retry": self._retry,
             "revision_committed": self._commit,
+            "locked": self._lock,
             "part_committed": self._keep,
             "failed": self._fail,
         }.get(event["event"])
@@ -79,6 +84,10 @@ class Tape:
         self.committed.append(event["revision"])
         self.changes[event["revision"]] = event["changes"]
         self._write("")
+
+    def _lock(self, event: Mapping[str, Any]) -> None:
+        self.locks[event["revision"]] = dict(event["locks"])
+        self.unsent[event["revision"]] = list(event["unsent"])
 
     def _fail(self, _: Mapping[str, Any]) -> None:
         if self._revision:

@@ -13,7 +13,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Difference
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import applied, before, drift, gate, planning, standing, window
+from alembook.steps import applied, before, drift, gate, planning, predicted, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
 from alembook.steps.tape import SPANS, STATEMENTS, Tape
@@ -30,6 +30,7 @@ class Upgrade(Receipt):
         executed: one row per statement: revision (str), ms (float), rows (int), statement (str).
         changes: one row per committed revision and table: inserted, updated, deleted (Int64; missing = not counted).
         objects: one row per object the revisions made, changed or removed: kind, object, before, after (str).
+        beside: one row per revision, rehearsed and actual, as ``predicted.COLUMNS``.
         error: what stopped it; None when every revision was committed.
     """
 
@@ -37,6 +38,7 @@ class Upgrade(Receipt):
     executed: pd.DataFrame
     changes: pd.DataFrame
     objects: pd.DataFrame
+    beside: pd.DataFrame
     error: errors.AlembookError | None = None
 
     def timeline(self) -> display.Plot | display.Html:
@@ -58,6 +60,10 @@ class Upgrade(Receipt):
     def objects_changed(self) -> display.Html:
         """Returns the objects of the schema that are not what they were."""
         return display.table(self.objects, limit=200, empty="no object is another one than before")
+
+    def predicted(self) -> display.Html:
+        """Returns each revision as it was rehearsed, and as it went."""
+        return display.table(self.beside, verdict="verdict", limit=200, empty="no revision of it was rehearsed")
 
     def require(self) -> display.Html:
         """Returns the open gate.
@@ -113,18 +119,20 @@ def apply(book: Book) -> Upgrade:
     tape.end()
     drift.note(book, "end")
     changed = applied.objects(book)
+    held, beside = predicted.upgraded(book, tape)
     receipt = book.finish(
-        [*applied.judge(book, stage, error, changed), *allowed],
+        [*applied.judge(book, stage, error, changed), *held, *allowed],
         {
             "revisions": list(stage.revisions),
             "applied_now": tape.committed,
             "statements": len(tape.statements),
             "retries": sum(span["outcome"] == "retried" for span in tape.spans),
             "changes": tape.changes,
+            "predicted": predicted.records(beside),
             **({"error": "\n".join(error.lines())} if error else {}),
         },
     )
-    frames = _frames(tape, changed)
+    frames = {**_frames(tape, changed), "beside": beside}
     book.folder.write_table(f"timeline.s{book.stage}", frames["spans"])
     book.folder.write_table(f"rows_changed.s{book.stage}", frames["changes"])
     return Upgrade.of(receipt, **frames, error=error)
@@ -136,6 +144,7 @@ def _frames(tape: Tape, changed: Sequence[Difference]) -> dict[str, pd.DataFrame
         "executed": pd.DataFrame(tape.statements, columns=STATEMENTS),
         "changes": tape.rows_changed(),
         "objects": applied.frame(changed),
+        "beside": pd.DataFrame(columns=predicted.COLUMNS),
     }
 
 
@@ -158,6 +167,7 @@ def _drive(book: Book, todo: Sequence[str], tape: Tape) -> errors.AlembookError 
             on_event=tape.take,
             invalid=book.plan().invalid_indexes,
             is_rehearsal=book.is_rehearsal,
+            rehearsed=predicted.sql(book),
         )
     except errors.StepFailed as error:
         return error

@@ -13,7 +13,7 @@ from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.project.plan import Plan
 from alembook.snapshots import checks, comparison, evidence, measurement, orphans
-from alembook.steps import before, drift, models, standing, touched
+from alembook.steps import before, drift, models, predicted, standing, touched
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
@@ -27,11 +27,13 @@ class Verification(Receipt):
         comparison: one row per table, as ``evidence.merge``.
         declared: the declared checks' outcomes.
         changes: what became of the schema, as ``drift.Drift.frame``.
+        beside: tables, rows and seconds: what, rehearsed, now; empty without a rehearsal.
     """
 
     comparison: pd.DataFrame
     declared: tuple[Check, ...]
     changes: pd.DataFrame
+    beside: pd.DataFrame
 
     def failing(self) -> display.Html:
         """Returns what is not as it should be, with what to do."""
@@ -49,6 +51,10 @@ class Verification(Receipt):
     def schema(self) -> display.Html:
         """Returns what became of the schema, what others did first."""
         return display.table(self.changes, limit=200, empty="no object of the schema is another one than before")
+
+    def predicted(self) -> display.Html:
+        """Returns what the verification of the rehearsal counted and took, and this one."""
+        return display.table(self.beside, empty="this plan was not rehearsed")
 
     def declared_checks(self) -> display.Html:
         """Returns the outcome of each declared check."""
@@ -90,6 +96,7 @@ def verify(book: Book) -> Verification:
     """
     if book.dry_run:
         nothing = {"comparison": pd.DataFrame(columns=list(comparison.DTYPES)), "changes": pd.DataFrame()}
+        nothing["beside"] = pd.DataFrame()
         return Verification.of(book.skipped(), **nothing, declared=())
     earlier, rules = before.taken(book), before.declared(book)
     if earlier.tables.empty:
@@ -117,7 +124,8 @@ def verify(book: Book) -> Verification:
         ],
         {**_facts(seen.now), "scope": earlier.scope.why},
     )
-    return Verification.of(receipt, comparison=frame, declared=tuple(seen.declared), changes=changes)
+    beside = predicted.verified(book, receipt.facts, receipt.seconds)
+    return Verification.of(receipt, comparison=frame, declared=tuple(seen.declared), changes=changes, beside=beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

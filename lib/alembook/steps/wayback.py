@@ -37,6 +37,10 @@ class Instant:
     columns: pd.DataFrame
     unread: dict[str, str] = field(default_factory=dict)
 
+    def names(self) -> set[str]:
+        """Returns the tables that were measured, "schema.table"."""
+        return {f"{row['schema']}.{row['table']}" for row in self.tables.to_dict("records")}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -168,17 +172,17 @@ def at_start(book: Book, schema: Fingerprint) -> Instant:
     return Instant(schema=schema, tables=taken.tables, columns=taken.columns, unread=dict(taken.unread))
 
 
-def now(book: Book, name: str, *, earlier: pd.DataFrame | None = None) -> tuple[Instant, dict[str, str]]:
+def now(book: Book, name: str, *, earlier: Instant) -> tuple[Instant, dict[str, str]]:
     """Returns what the copy is now, and what could not be measured as earlier; writes its tables into the record.
 
     Args:
         book: on the copy.
         name: of the tables.
-        earlier: columns of the instant it will be compared with.
+        earlier: the instant it will be compared with: what was measured then is measured now.
     """
     schema = objects(book)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        found = before.measure(book, connection, earlier=earlier)
+        found = before.measure(book, connection, earlier=earlier.columns, only=earlier.names())
     before.write(book, name, found)
     columns = evidence.keyed(found.columns, before.key(book))
     return Instant(schema=schema, tables=found.tables, columns=columns, unread=dict(found.unread)), dict(found.apart)
@@ -196,12 +200,12 @@ def tried(copy: Copy, start: Instant, end: Instant) -> WayBack:
     error = _back(copy, book)
     if error is not None:
         return WayBack(error=error)
-    there, apart = now(book, "way_back", earlier=start.columns)
+    there, apart = now(book, "way_back", earlier=start)
     back = _compare(book, start, there, apart)
     error = _again(copy)
     if error is not None:
         return WayBack(back=back, again_error=error)
-    there, apart = now(book, "again", earlier=end.columns)
+    there, apart = now(book, "again", earlier=end)
     return WayBack(back=back, again=_compare(book, end, there, apart))
 
 
