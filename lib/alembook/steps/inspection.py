@@ -10,7 +10,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.postgres import catalog, identity, tools
 from alembook.postgres import connection as connections
-from alembook.project import driver, state
+from alembook.project import driver, state, watch
 from alembook.project import plan as plans
 from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
@@ -135,7 +135,7 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
     review = reviews.read(book, project, plan, server)
     leaving = [entry.id for entry in plan.revisions if entry.uses_autocommit]
     judged = [*_judge(server, found, plan), commits.check(plan.mode, leaving)]
-    judged += [*stamped.checks, *_judge_tools(book, server)]
+    judged += [*stamped.checks, _judge_env(project), *_judge_tools(book, server)]
     judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
     book.folder.write_table("sizes", tables)
     place = {"to": to, "state": found.kind.value, "message": found.message}
@@ -190,6 +190,21 @@ def _judge(server: identity.Identity, found: state.State, plan: plans.Plan) -> S
             next="DROP INDEX CONCURRENTLY it and build it again." if plan.invalid_indexes else "",
         ),
     ]
+
+
+def _judge_env(project: driver.Description) -> Check:
+    """Judges what env.py does before its revisions: an upgrade runs it as it is, and no plan knows of that."""
+    makes_sure = all("IF NOT EXISTS" in statement.upper() for statement in project.left_out)
+    written = "; ".join(map(watch.without_literals, project.left_out))
+    return Check(
+        name="env.py writes nothing before its revisions",
+        grade=Grade.MAY if makes_sure else Grade.SHOULD,
+        outcome=Outcome.FAILED if written else Outcome.PASSED,
+        expected="nothing",
+        found=written or "nothing",
+        why="it was left out while looking; the upgrade will run it, in no revision's transaction." if written else "",
+        next="" if makes_sure else "Move it into a revision, or see that it does no harm when it runs each time.",
+    )
 
 
 def _judge_tools(book: Book, server: identity.Identity) -> list[Check]:
