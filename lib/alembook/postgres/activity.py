@@ -21,6 +21,19 @@ def of_run(connection: connections.Connection, run_id: str) -> list[int]:
     return [row["pid"] for row in connections.rows(connection, statements.load(__package__, "activity.sql"), names)]
 
 
+def dumps(connection: connections.Connection) -> list[str]:
+    """Returns the sessions that dump this database now, ours too, in words; reads only.
+
+    A revision would wait for them, and everybody else behind it.
+    """
+    found = connections.rows(connection, statements.load(__package__, "activity_dumps.sql"), {})
+    return [
+        f"pid {row['pid']} ({row['application'] or 'no application name'}, {row['user']}), {row['tables']:,} tables"
+        + ("" if row["seconds"] is None else f", for {row['seconds']:.0f} s")
+        for row in found
+    ]
+
+
 def end(connection: connections.Connection, run_id: str, *, grace_s: float = 5.0) -> list[int]:
     """Ends what a run still does: cancels, waits, then terminates. Returns the pids that were there at first.
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alembook import archive, config, errors
+from alembook.postgres import activity, identity
 from alembook.postgres import connection as connections
-from alembook.postgres import identity
 from alembook.project.plan import Plan, Stage
 from alembook.steps import before
 from alembook.steps.runbook import Book, receipt_stem
@@ -38,6 +38,22 @@ def judge(book: Book) -> tuple[Check, ...]:
     emergency = book.folder.stated(archive.EMERGENCY)
     found = [*_backup(book, plan, server), *_rehearsal(book, plan, server.server_time)]
     return book.with_waivers([_in_emergency(check, emergency[-1]) if emergency else check for check in found])
+
+
+def nothing_is_dumped(book: Book) -> Check:
+    """Judges whether a dump goes on in the target now, ours or another's: no revision begins behind its locks."""
+    with connections.closing(book.connect()) as connection:
+        found = activity.dumps(connection)
+    return Check(
+        name="nothing dumps the database now",
+        outcome=Outcome.FAILED if found else Outcome.PASSED,
+        expected="no dump",
+        found="; ".join(found) or "no dump",
+        why="it keeps a lock on every table until it ends: an ALTER TABLE waits for it, and everybody else behind that."
+        if found
+        else "",
+        next=f"Wait until it has ended, or end it; then `alembook run --run {book.folder.run_id}`." if found else "",
+    )
 
 
 def require_confirmed(target: config.Target, confirmed: str, run_id: str) -> None:

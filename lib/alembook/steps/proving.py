@@ -108,7 +108,7 @@ def prove(book: Book, folder: Path, original: Original, after: Mapping[str, Mapp
     }
     proof = Proof(checks=checks, facts=facts, scratch=made)
     if proof.outcome is Outcome.FAILED and not keep:
-        scratch.drop(made)
+        _dropped(book, made)
         return Proof(checks=checks, facts=facts)
     return proof
 
@@ -144,10 +144,18 @@ def restore(
         )
     except BaseException:
         if not keep:
-            scratch.drop(made)
+            _dropped(book, made)
         raise
     done.end()
     return made, restored
+
+
+def _dropped(book: Book, made: scratch.Scratch) -> None:
+    """Drops a copy that is of no use; when its server cannot, the record says so, and the run's end tries again."""
+    try:
+        scratch.drop(made)
+    except errors.AlembookError as error:
+        book.event("scratch_left", database=made.name, error="\n".join(error.lines()))
 
 
 @dataclass(slots=True)
