@@ -34,6 +34,7 @@ EXIT_CODES = {
     "ProjectFailed": 5,
     "UpgradeFailed": 5,
     "BackfillFailed": 5,
+    "RollbackFailed": 5,
     "QueryFailed": 5,
     "ArchiveFailed": 5,
     "EmbeddedServerFailed": 5,

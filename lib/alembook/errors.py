@@ -24,6 +24,7 @@
     │   ├── ProjectFailed                 the project (env.py, a revision's file) could not be loaded or run
     │   ├── UpgradeFailed
     │   ├── BackfillFailed
+    │   ├── RollbackFailed                a run could not be taken back
     │   ├── QueryFailed                   a query of ours that the server refused
     │   ├── ArchiveFailed                 the record could not be written (rights, disk full)
     │   ├── EmbeddedServerFailed
@@ -218,6 +219,10 @@ class UpgradeFailed(StepFailed):
 
 class BackfillFailed(StepFailed):
     """A backfill did not reach its end."""
+
+
+class RollbackFailed(StepFailed):
+    """A run could not be taken back."""
 
 
 class QueryFailed(StepFailed):

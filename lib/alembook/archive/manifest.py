@@ -86,7 +86,13 @@ def open_runs(root: Path, target: str) -> list[RunFolder]:
 
 
 def unresolved(root: Path, target: str) -> RunFolder | None:
-    """Returns the target's last run that began to change the database, while nothing verified or ended it; or None."""
+    """Returns the target's last run that began to change the database, while nothing verified or ended it; or None.
+
+    A rollback that began and did not end stands before the run it takes back.
+    """
+    rollbacks = [run for run in runs(root, target) if run.receipt("swap") or run.receipt("taking_back")]
+    if rollbacks and not is_ended(rollbacks[-1]):
+        return rollbacks[-1]
     begun = [run for run in runs(root, target) if run.receipt("before") is not None]
     if not begun or is_ended(begun[-1]):
         return None

@@ -23,7 +23,7 @@ def runs(target: _Target = "", json: options.Json = False, config_file: options.
     if json:
         show_json(found)
         return
-    show_table(found, columns=["run", "target", "to", "outcome", "exit_code", "by", "at"], empty="no runs yet")
+    show_table(found, columns=["run", "target", "to", "outcome", "exit_code", "by", "at", "link"], empty="no runs yet")
 
 
 def show(
@@ -60,11 +60,21 @@ def _summary(folder: archive.RunFolder) -> dict[str, Any]:
     return {
         **facts,
         "outcome": "running" if folder.is_worked_on() else outcome,
+        "link": _link(folder),
         "exit_code": manifest["exit_code"] if manifest else None,
         "standing": manifest.get("standing", "")
         if manifest
         else "not recorded; `alembook run --run` asks the database",
     }
+
+
+def _link(folder: archive.RunFolder) -> str:
+    """Returns which run a rollback takes back, or which rollback took a run back; "" for any other."""
+    stated = folder.stated(archive.ROLLED_BACK)
+    if stated:
+        return f"rolled back by {stated[-1]['rolled_back_by']} ({stated[-1]['way']})"
+    asked = folder.request()
+    return f"rolls back {asked['rolls_back']} ({asked['way']})" if asked.get("rolls_back") else ""
 
 
 def _steps(folder: archive.RunFolder) -> list[dict[str, Any]]:

@@ -96,14 +96,18 @@ def abandon(
 
 def conduct(configuration: config.Configuration, asked: Asked) -> int:
     """Runs what was asked for, shows how it ended, returns the exit code."""
-    result = runs.execute(configuration, asked, Progress())
+    return show(runs.execute(configuration, asked, Progress()), dry_run=asked.dry_run)
+
+
+def show(result: Result, *, dry_run: bool = False) -> int:
+    """Shows how a run ended, and returns the exit code. Raises what stopped it."""
     console().print()
     show_table(result.steps, columns=["notebook", "verdict", "seconds"], empty="no runbook was run")
     console().print(f"\nrun     {result.folder.run_id}", markup=False)
     console().print(f"state   {result.standing}", markup=False, soft_wrap=True)
     console().print(f"record  {result.folder.path}", markup=False, soft_wrap=True)
     console().print(f"anchor  {result.digest} (unsigned)", markup=False, soft_wrap=True)
-    if asked.dry_run and result.error is None:
+    if dry_run and result.error is None:
         _show_list(result)
     if result.error:
         raise result.error

@@ -99,6 +99,10 @@ class Progress:
             line.verdict, line.seconds = verdict, seconds
         self._say(f"{name}  {verdict}  {line.elapsed()}")
 
+    def say(self, text: str) -> None:
+        """Shows a line of its own, before any notebook."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def _say(self, text: str) -> None:
         if not self._is_live:
             at = datetime.now(UTC).strftime("%H:%M:%SZ")

@@ -34,6 +34,8 @@ def execute(configuration: config.Configuration, asked: Asked, progress: Progres
     database = reach.database(target)
     root = configuration.archive.path
     folder = archive.find(root, asked.run, target.name) if asked.run else None
+    if folder is not None:
+        words.require_no_rollback(folder)
     with signals.trapped(), session.hold(database, application_name="alembook session") as held:
         if folder is None:
             _refuse_unresolved(root, asked)
@@ -68,9 +70,14 @@ def _refuse_unresolved(root: Path, asked: Asked) -> None:
         return
     earlier = archive.unresolved(root, asked.target)
     if earlier is not None:
+        again = earlier.request().get("rolls_back")
+        go_on = (
+            f"alembook rollback {again} --by {earlier.request()['way']}"
+            if again
+            else f"alembook run --run {earlier.run_id}"
+        )
         raise errors.RunInterrupted(
             f"Run {earlier.run_id} of {asked.target} began to change the database and was not verified.",
             why="a new run would take what that one left for the state before the change.",
-            next=f"`alembook run --run {earlier.run_id}` goes on with it; "
-            f"`alembook abandon {earlier.run_id} --reason TEXT` gives it up.",
+            next=f"`{go_on}` goes on with it; `alembook abandon {earlier.run_id} --reason TEXT` gives it up.",
         )

@@ -197,7 +197,7 @@ class Sitting:
             cell_timeout_s=self.asked.cell_timeout_s,
             on_progress=self.progress.cell,
             clean=self.folder.redactor.clean,
-            is_last=task.step == "verify",
+            is_last=task.step in {"verify", "rollback"},
         )
         found = self.folder.attempts(receipt_stem(task.step, task.stage), ".json")
         receipt = archive.read_json(found[-1]) if len(found) > receipts else None

@@ -42,6 +42,27 @@ def require_confirmed(target: config.Target, asked: Asked) -> None:
         )
 
 
+def require_no_rollback(folder: archive.RunFolder) -> None:
+    """Does nothing when a run may go on: it is no rollback, and was not rolled back.
+
+    Raises:
+        errors.UsageError: it is, or it was.
+    """
+    asked, stated = folder.request(), folder.stated(archive.ROLLED_BACK)
+    if asked.get("rolls_back"):
+        raise errors.UsageError(
+            f"Run {folder.run_id} is a rollback.",
+            why=f"it takes back run {asked['rolls_back']} by {asked['way']}.",
+            next=f"`alembook rollback {asked['rolls_back']} --by {asked['way']}` goes on with it.",
+        )
+    if stated:
+        raise errors.UsageError(
+            f"Run {folder.run_id} was rolled back.",
+            why=f"run {stated[-1]['rolled_back_by']} did it by {stated[-1]['way']}, at {stated[-1]['at']}.",
+            next=f"Begin a new run: `alembook run -t {folder.target}`.",
+        )
+
+
 def _both_sittings(target: config.Target, run_id: str) -> str:
     return (
         f"Prepare: `alembook run -t {target.name} --through rehearse`. "

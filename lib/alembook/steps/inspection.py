@@ -14,7 +14,7 @@ from alembook.project import driver, state, watch
 from alembook.project import plan as plans
 from alembook.project.findings import Review
 from alembook.snapshots import checks as declared_checks
-from alembook.steps import commits, planning, stamp
+from alembook.steps import commits, planning, stamp, ways
 from alembook.steps import review as reviews
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
@@ -137,6 +137,7 @@ def inspect(book: Book, *, to: str, reviewer: str = "") -> Inspection:
     judged = [*_judge(server, found, plan), commits.check(plan.mode, leaving)]
     judged += [*stamped.checks, _judge_env(project), *_judge_tools(book, server)]
     judged += [*reviews.preflight(book, project, review), *reviews.checks(review)]
+    judged += ways.checks(book, plan, review)
     book.folder.write_table("sizes", tables)
     place = {"to": to, "state": found.kind.value, "message": found.message}
     seen = {"reviewer": reviewer, "findings": reviews.record(review)}

@@ -68,7 +68,7 @@ def measure(book: Book, connection: connections.Connection) -> Original:
     plan = book.plan()
     return Original(
         needs=needs.read(connection),
-        found=_measured(book, connection, book.connect),
+        found=measured(book, connection, book.connect),
         versions=state.read(connection, plan.version_table, plan.version_table_schema),
         fingerprint=fingerprint.read(connection),
         large_objects=beside.large_objects(connection),
@@ -186,9 +186,10 @@ def size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
 
 
-def _measured(
+def measured(
     book: Book, connection: connections.Connection, connect: Any, earlier: Any = None
 ) -> measurement.Measurement:
+    """Returns what every table of a database comes to, whatever is verified. As ``measurement.measure``."""
     return measurement.measure(
         connection,
         earlier=earlier,
@@ -207,7 +208,7 @@ def _compare(
 
     plan = book.plan()
     with connections.closing(connect()) as connection, measurement.snapshot(connection):
-        copy = _measured(book, connection, connect, original.found.columns)
+        copy = measured(book, connection, connect, original.found.columns)
         versions = state.read(connection, plan.version_table, plan.version_table_schema)
         schema = fingerprint.read(connection)
         objects = beside.large_objects(connection)

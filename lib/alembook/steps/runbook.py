@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ STEPS = {
     "upgrade": (40, "upgrade"),
     "backfill": (50, "backfill"),
     "verify": (60, "verification"),
+    "rollback": (90, "rollback"),
 }
 #: Events of which there may be thousands: they reach the file at once, and the disk when the system writes it.
 _PLENTIFUL = frozenset({"statement", "output"})
@@ -166,6 +168,18 @@ class Book:
             )
         return found
 
+    def reading(self, folder: archive.RunFolder) -> Book:
+        """Returns this book as it reads the record of another run of the same target."""
+        other = copy.copy(self)
+        other.folder = replace(folder, redactor=self.folder.redactor)
+        return other
+
+    def let_go(self) -> None:
+        """Closes the connection kept to the target; the next question opens another one."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
     def where(self) -> display.Html:
         """Returns where this runbook is: target, database, server, its clock, the run."""
         with connections.closing(self.connect()) as connection:
@@ -285,6 +299,12 @@ def _folder(
     root = configuration.archive.path
     if given.get("run_id"):
         return archive.find(root, str(given["run_id"]), target.name)
+    if step == "rollback":
+        raise errors.UnknownRun(
+            "90_rollback needs a run of its own.",
+            why="run_id is empty, and a rollback says which run it takes back, and by which way.",
+            next="`alembook rollback RUN --by restore --dry-run` begins one; give this runbook its run_id.",
+        )
     if step == "inspect":
         return archive.begin(root, target.name, to=str(given.get("to", "")))
     found = archive.open_runs(root, target.name)

@@ -1,0 +1,140 @@
+"""What the way back by restore needs: a copy beside the database, which is then put in its place. Reads only.
+
+Asked in inspect, not when it is needed: rights, room, and what keeps a database where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alembook.display.tables import size
+from alembook.postgres import connection as connections
+from alembook.postgres import disk, statements
+from alembook.verdict import Check, Grade, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacles:
+    """What stands in the way of putting another database in the place of one.
+
+    Attributes:
+        user: the role that asks.
+        owner: of the database.
+        may_create: the role may make databases.
+        is_owner: it has the owner's rights.
+        elsewhere: a database of the server from which this one can be renamed; None when there is none.
+        endless: sessions that the role may not end.
+        slots: logical replication slots: they stay with the database they were made in.
+        prepared: transactions that were prepared in it.
+        subscriptions: enabled ones: they would go on in the one that is put aside.
+        unsettable: roles with settings in it that the role may not set.
+    """
+
+    user: str
+    owner: str
+    may_create: bool
+    is_owner: bool
+    elsewhere: str | None
+    endless: tuple[str, ...]
+    slots: tuple[str, ...]
+    prepared: tuple[str, ...]
+    subscriptions: tuple[str, ...]
+    unsettable: tuple[str, ...]
+
+
+def read(connection: connections.Connection, name: str) -> Obstacles:
+    """Returns what stands in the way of replacing a database of the connection's server.
+
+    Raises:
+        errors.QueryFailed: the catalogue cannot be read.
+    """
+    row: dict[str, Any] = connections.rows(connection, statements.load(__package__, "obstacles.sql"), {"name": name})[0]
+    lists = {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+    return Obstacles(**{**row, **lists})
+
+
+def checks(found: Obstacles, *, grade: Grade) -> list[Check]:
+    """Returns what was found, each judged.
+
+    Args:
+        found: as ``read`` returns it.
+        grade: must where the way back is asked for, else should.
+    """
+    return [
+        _is(
+            "a copy can be made beside the database",
+            found.may_create,
+            grade,
+            expected="the right CREATEDB",
+            found=f"{found.user} has it" if found.may_create else f"{found.user} has not",
+            next=f"Have an administrator run: ALTER ROLE {found.user} CREATEDB.",
+        ),
+        _is(
+            "the database can be renamed by its owner",
+            found.is_owner and found.elsewhere is not None,
+            grade,
+            expected=f"the rights of {found.owner}, and another database to do it from",
+            found=f"{found.user}, from {found.elsewhere or 'nowhere'}",
+            next=f"GRANT {found.owner} TO {found.user}."
+            if not found.is_owner
+            else "Let the role connect to the database postgres.",
+        ),
+        _none(
+            "every session in the database can be ended",
+            found.endless,
+            grade,
+            next=f"GRANT pg_signal_backend TO {found.user}; a superuser's session only a superuser ends.",
+        ),
+        _none(
+            "no logical slot keeps the database where it is",
+            found.slots,
+            grade,
+            next="A slot stays with its database: drop it before, make it anew after; its reader starts again.",
+        ),
+        _none("nothing is prepared in it", found.prepared, grade, next="COMMIT PREPARED or ROLLBACK PREPARED it."),
+        _none(
+            "no subscription goes on in it",
+            found.subscriptions,
+            grade,
+            next="ALTER SUBSCRIPTION ... DISABLE before it is replaced; the copy has none.",
+        ),
+        _none(
+            "settings of roles in it can be given to its copy",
+            found.unsettable,
+            grade,
+            next="Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
+        ),
+    ]
+
+
+def room(connection: connections.Connection, *, grade: Grade) -> Check:
+    """Returns whether the server has room for a second copy of the connection's database, as far as it can be known.
+
+    Raises:
+        errors.QueryFailed: the size cannot be asked.
+    """
+    needed = disk.database_bytes(connection)
+    left, why = disk.of_server(connection)
+    named = {"name": "the server has room for a copy beside the database", "expected": f"{size(needed)} or more"}
+    if left is None:
+        look = "Look at its disk yourself: the whole database must fit in once more."
+        return Check(**named, grade=Grade.SHOULD, outcome=Outcome.UNVERIFIED, why=f"{why}.", next=look)
+    is_enough = left >= needed
+    return Check(
+        **named,
+        grade=grade,
+        outcome=Outcome.PASSED if is_enough else Outcome.FAILED,
+        found=size(left),
+        next="" if is_enough else "Make room on the server's disk.",
+    )
+
+
+def _is(name: str, is_so: bool, grade: Grade, *, expected: str, found: str, next: str) -> Check:
+    outcome = Outcome.PASSED if is_so else Outcome.FAILED
+    return Check(name=name, grade=grade, outcome=outcome, expected=expected, found=found, next="" if is_so else next)
+
+
+def _none(name: str, found: Sequence[str], grade: Grade, *, next: str) -> Check:
+    return _is(name, not found, grade, expected="none", found="; ".join(found) or "none", next=next)

@@ -1,0 +1,269 @@
+"""The way back by restore: a copy of the backup takes the place of the live database, which is kept under a dated name.
+
+1. A copy is restored beside it and held against the backup.
+2. What was written since is counted, and people accept that it is lost.
+3. The copy gets what the live one has of its own: settings, rights, comment.
+4. The live one is closed, its sessions end; what was written meanwhile is counted again.
+5. Both are renamed in one transaction. Until then everything can be undone, and is when anything fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from alembook import errors
+from alembook.postgres import connection as connections
+from alembook.postgres import obstacles, own, session, swap
+from alembook.postgres.connection import Connection, Database
+from alembook.project import state
+from alembook.snapshots import pair
+from alembook.steps import copying, losses
+from alembook.steps.rolled import Rolled
+from alembook.steps.runbook import Book
+from alembook.verdict import Check, Gate, Grade, Outcome
+
+STEM = "swap"
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcomes:
+    """What a way back came to, gathered on its way.
+
+    Attributes:
+        checks: judged.
+        lost: what is lost.
+        kept: what was kept where, name -> text.
+        left_out: what the copy lacks on purpose.
+        error: what stopped it, or whom it waits for.
+        is_changed: the database was changed.
+    """
+
+    checks: list[Check] = field(default_factory=list)
+    lost: list[losses.Loss] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    spans: pd.DataFrame | None = None
+    error: errors.AlembookError | None = None
+    is_changed: bool = False
+
+    @property
+    def is_stopped(self) -> bool:
+        """Says whether it goes no further."""
+        return self.error is not None or not Gate(checks=tuple(self.checks)).is_open
+
+
+def restore(book: Book, rolled: Rolled, *, accept: str) -> Outcomes:
+    """Puts a copy of the run's backup in the place of the database; a failure is in what is returned.
+
+    Args:
+        book: of the rollback.
+        rolled: the run that is taken back.
+        accept: the tables whose loss was accepted.
+    """
+    done = Outcomes()
+    told = book.folder.receipt(STEM)
+    try:
+        if told and _is_swapped(book, swap.Swap.from_json(told)):
+            done.checks.append(_found_swapped(swap.Swap.from_json(told)))
+            _after(book, rolled, swap.Swap.from_json(told), done)
+        else:
+            _replace(book, rolled, done, accept=accept)
+    except errors.AlembookError as error:
+        done.error = error
+    return done
+
+
+def _is_swapped(book: Book, wanted: swap.Swap) -> bool:
+    with swap.elsewhere(book.database, wanted) as connection:
+        return swap.standing(connection, wanted) is swap.Standing.SWAPPED
+
+
+def _replace(book: Book, rolled: Rolled, done: Outcomes, *, accept: str) -> None:
+    with connections.closing(book.connect()) as connection:
+        name = str(connections.scalar(connection, "SELECT current_database()"))
+        found = obstacles.read(connection, name)
+        done.checks += [*obstacles.checks(found, grade=Grade.MUST), obstacles.room(connection, grade=Grade.MUST)]
+    if done.is_stopped or found.elsewhere is None:
+        return
+    place = book.database.with_dbname(found.elsewhere)
+    with connections.closing(connections.connect(place, application_name=book.application_name)) as elsewhere:
+        live = _own(elsewhere, name)
+        copy = copying.copy(book, rolled, elsewhere, live)
+        done.checks += copy.checks
+        done.left_out = copy.left_out
+        if done.is_stopped:
+            copying.drop(book, elsewhere, copy.database.dbname)
+            return
+        done.kept["the copy"] = copy.database.dbname
+        wrote = _writes(book)
+        _lose(book, rolled, copy.database, done, accept=accept)
+        if done.is_stopped:
+            return
+        _carry_over(elsewhere, live, copy.database.dbname, done)
+        if done.is_stopped:
+            return
+        kept = swap.name_of(name, "failed", datetime.now(UTC))
+        wanted = swap.Swap(
+            live=name,
+            live_oid=live.oid,
+            restored=copy.database.dbname,
+            restored_oid=copy.oid,
+            kept=kept,
+            elsewhere=found.elsewhere,
+        )
+        book.folder.write_receipt(STEM, wanted.to_json())
+        _swap(book, rolled, elsewhere, wanted, done, wrote=wrote, accept=accept)
+    if not done.is_stopped:
+        _after(book, rolled, wanted, done)
+
+
+def _own(elsewhere: Connection, name: str) -> own.Own:
+    found = own.read(elsewhere, name)
+    assert found is not None  # noqa: S101 - we are connected to it
+    return found
+
+
+def _writes(book: Book) -> dict[str, int]:
+    with connections.closing(book.connect()) as connection:
+        return losses.writes(connection)
+
+
+def _lose(book: Book, rolled: Rolled, copy: Database, done: Outcomes, *, accept: str) -> None:
+    """Counts what was written since the backup, and asks whether people accept that it is lost."""
+
+    def there() -> Connection:
+        return connections.connect(copy, application_name=book.application_name, read_only=True)
+
+    compared = pair.compare(book.connect, there, limit=losses.LIMIT)
+    book.folder.write_table("compared", compared.tables)
+    done.lost = losses.between(book, rolled, compared)
+    done.checks.append(losses.check(done.lost, accept))
+    waits = f"The database {copy.dbname} is ready beside the live one; nothing was swapped."
+    done.error = losses.waiting(book, rolled, done.lost, accept, state=waits)
+
+
+def _carry_over(elsewhere: Connection, live: own.Own, copy: str, done: Outcomes) -> None:
+    """Gives the copy what the live database has of its own; the live one is untouched by it."""
+    why = ""
+    try:
+        own.carry_over(elsewhere, live, copy)
+    except errors.QueryFailed as error:
+        why = f"{error.what} {error.why}"
+    differing = [] if why else live.differences(_own(elsewhere, copy))
+    done.checks.append(
+        Check(
+            name="the copy has the settings, rights and comment of the live database",
+            outcome=Outcome.FAILED if why or differing else Outcome.PASSED,
+            expected=f"{len(live.settings)} settings, {len(live.rights)} rights",
+            found="; ".join(differing) or ("not given" if why else "the same"),
+            why=why,
+            next="Have a role do it that may: an owner with CREATEROLE and ADMIN on these roles, or a superuser."
+            if why or differing
+            else "",
+        )
+    )
+
+
+def _swap(
+    book: Book,
+    rolled: Rolled,
+    elsewhere: Connection,
+    wanted: swap.Swap,
+    done: Outcomes,
+    *,
+    wrote: dict[str, int],
+    accept: str,
+) -> None:
+    """Closes the live database, looks whether it was written to since, and renames both; undone when anything fails."""
+    spare = book.connect()
+    book.let_go()
+    try:
+        book.event("closing", **wanted.to_json())
+        ended = swap.close(elsewhere, wanted, spare=spare.info.backend_pid)
+        book.event("closed", ended=ended)
+        later = losses.since(wrote, losses.writes(spare), ours=book.target.ledger)
+        spare.close()
+        waits = f"{wanted.live} is open again; {wanted.restored} waits beside it."
+        done.error = losses.waiting(book, rolled, later, accept, state=waits)
+        if done.error is None:
+            swap.exchange(elsewhere, wanted)
+            done.is_changed = True
+            book.event("swapped", **wanted.to_json())
+    finally:
+        spare.close()
+        if not done.is_changed:
+            _undo(book, elsewhere, wanted)
+
+
+def _undo(book: Book, elsewhere: Connection, wanted: swap.Swap) -> None:
+    """Opens the live database again, also when the connection that closed it is gone."""
+    with suppress(errors.AlembookError):
+        if elsewhere.closed:
+            with swap.elsewhere(book.database, wanted) as again:
+                swap.open_again(again, wanted)
+        else:
+            swap.open_again(elsewhere, wanted)
+        book.event("opened_again", database=wanted.live)
+
+
+def _after(book: Book, rolled: Rolled, wanted: swap.Swap, done: Outcomes) -> None:
+    """Looks at the database that now has the live name, while no other run may begin."""
+    done.is_changed = True
+    done.kept.pop("the copy", None)
+    done.kept["the failed database"] = wanted.kept
+    done.kept["dropped by"] = f'DROP DATABASE "{wanted.kept}", when nobody needs it any more'
+    done.kept["the dump"] = str((rolled.backup or {}).get("folder", ""))
+    with connections.closing(book.connect()) as connection, ExitStack() as stack:
+        if not session.holds(connection, book.session):  # the swap ended the session that held the run's locks
+            name = f"alembook {book.folder.run_id} after"
+            stack.enter_context(session.hold(book.database, application_name=name))
+        rows = state.read(connection, rolled.plan.version_table, rolled.plan.version_table_schema)
+        oid = connections.scalar(connection, "SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+    done.checks += [
+        _is("the live name leads to the copy", oid == wanted.restored_oid, str(wanted.restored_oid), str(oid)),
+        _is(
+            "the database is where the run began",
+            sorted(rows or ()) == sorted((rolled.backup or {}).get("version_rows") or ()),
+            rolled.start,
+            ", ".join(rows or ()) or "base",
+        ),
+    ]
+
+
+def _found_swapped(wanted: swap.Swap) -> Check:
+    return Check(
+        name="both databases are renamed",
+        outcome=Outcome.PASSED,
+        expected=f"{wanted.live} is the copy, {wanted.kept} is kept",
+        found="so it is: an earlier sitting was cut off after it",
+    )
+
+
+def _is(name: str, is_so: bool, expected: str, found: str) -> Check:
+    outcome = Outcome.PASSED if is_so else Outcome.FAILED
+    return Check(name=name, outcome=outcome, expected=expected, found=found)
+
+
+def advice(left_out: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns what a restore leaves out on purpose, with what to do: kind, name, what to do."""
+    rows = []
+    for entry in left_out:
+        kind = next((kind for kind in sorted(_ADVICE, key=len, reverse=True) if entry.startswith(kind)), "")
+        rows.append(
+            {"kind": kind, "name": entry[len(kind) :].strip(), "what to do": _ADVICE.get(kind, "Make it anew.")}
+        )
+    return rows
+
+
+_ADVICE = {
+    "SUBSCRIPTION": "CREATE SUBSCRIPTION anew, with a slot of its own: the old one's position is past the backup.",
+    "PUBLICATION": "CREATE PUBLICATION anew; its readers begin again with a copy of the tables.",
+    "EVENT TRIGGER": "CREATE EVENT TRIGGER anew, by a superuser.",
+    "USER MAPPING": "CREATE USER MAPPING anew, with its password.",
+}
