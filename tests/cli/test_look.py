@@ -65,7 +65,7 @@ def test_runs(file: Path, run: RunFolder, capsys: pytest.CaptureFixture[str]) ->
     lines = said(capsys, "runs", "--config", str(file)).splitlines()
     request = run.request()
     assert [line.split() for line in lines] == [
-        ["run", "target", "to", "outcome", "exit_code", "by", "at"],
+        ["run", "target", "to", "outcome", "exit_code", "by", "at", "link"],
         [run.run_id, "demo", "head", "failed", "3", request["by"], request["at"]],
     ]
 

@@ -61,9 +61,9 @@ def test_programs_that_are_missing_are_named(database18: Database, tmp_path: Pat
     assert found["pg_dump"].next
 
 
-def test_a_protected_target_is_said(database18: Database, tmp_path: Path) -> None:
-    """This version refuses it, and doctor says so before a run does."""
-    found = by_name(health.examine(written(tmp_path, database18, "protected = true\n"), "demo"))
+def test_what_this_version_lacks_is_said(database18: Database, tmp_path: Path) -> None:
+    """It refuses approvals, and doctor says so before a run does."""
+    found = by_name(health.examine(written(tmp_path, database18, "approvals = 1\n"), "demo"))
     assert found["this version can do what the target asks for"].outcome is Outcome.FAILED
 
 

@@ -39,7 +39,9 @@ def show(
     if json:
         show_json({**summary, "steps": steps, "manifest": folder.manifest()})
         return
-    show_facts({**summary, "folder": str(folder.path)})
+    show_facts(
+        {name: value for name, value in {**summary, "folder": str(folder.path)}.items() if name != "link" or value}
+    )
     console().print()
     show_table(steps, columns=["step", "stage", "verdict", "seconds", "page"], empty="no step was begun")
     manifest = folder.manifest()

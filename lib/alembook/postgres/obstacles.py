@@ -62,6 +62,10 @@ def checks(found: Obstacles, *, grade: Grade) -> list[Check]:
         found: as ``read`` returns it.
         grade: must where the way back is asked for, else should.
     """
+    return [*_rights(found, grade), *_in_the_way(found, grade)]
+
+
+def _rights(found: Obstacles, grade: Grade) -> list[Check]:
     return [
         _is(
             "a copy can be made beside the database",
@@ -81,6 +85,11 @@ def checks(found: Obstacles, *, grade: Grade) -> list[Check]:
             if not found.is_owner
             else "Let the role connect to the database postgres.",
         ),
+    ]
+
+
+def _in_the_way(found: Obstacles, grade: Grade) -> list[Check]:
+    return [
         _none(
             "every session in the database can be ended",
             found.endless,
