@@ -139,8 +139,10 @@ def test_what_alters_no_value_raises_no_alarm(connection18: Connection, name: st
     """Rewrites, indexes, new columns, wider types: every column both sides have is equal."""
     connections.execute(connection18, PEOPLE)
     found = changed(connection18, NOTHING[name])
+    apart = {"a column that goes", "a type of another meaning", "a generated column"}
+    apart |= {"a column with a default", "a column with a volatile default"}
     assert {table: (each.outcome, each.word) for table, each in found.items()} == {
-        "public.people": (Outcome.PASSED, "equal"),
+        "public.people": (Outcome.PASSED, "equal on what both have" if name in apart else "equal"),
         "public.heap": (Outcome.PASSED, "equal"),
     }
 

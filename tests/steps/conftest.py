@@ -32,6 +32,7 @@ writers = "{writers}"
 [targets.demo.verify]
 scope = "{scope}"
 show_keys = {show_keys}
+{more}
 """
 _numbers = itertools.count(1)
 
@@ -45,7 +46,7 @@ class Desk:
 
     def configure(self, **values: str) -> None:
         """Writes the alembook.toml."""
-        chosen = {"writers": "stopped", "scope": "all", "show_keys": "false", **values}
+        chosen = {"writers": "stopped", "scope": "all", "show_keys": "false", "more": "", **values}
         (self.folder / "alembook.toml").write_text(TOML.format(**chosen), encoding="utf-8")
 
     def target(self) -> config.Target:

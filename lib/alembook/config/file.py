@@ -21,7 +21,7 @@ _TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: Fields whose feature comes later, by table: anything but the default is refused when the target is used.
 _LATER = {
     "backup": (),
-    "verify": ("show_keys",),
+    "verify": (),
     "backfill": ("workers", "max_set_aside", "max_replication_lag_s", "pause_when"),
 }
 

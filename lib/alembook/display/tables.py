@@ -174,3 +174,35 @@ def checks(found: Iterable[Check]) -> Html:
         for check in worst_first(found)
     ]
     return table(pd.DataFrame(rows), verdict="outcome", limit=200, empty="no checks")
+
+
+def explained(found: Sequence[tuple[Check, Mapping[str, str]]], *, empty: str) -> Html:
+    """Returns checks one below the other, each with all there is to say of it, the worst first.
+
+    Args:
+        found: a check, and further facts by their name.
+        empty: what to say when there is none.
+    """
+    facts_of = {id(check): more for check, more in found}
+    parts = [_explained(check, facts_of[id(check)]) for check in worst_first([check for check, _ in found])]
+    return together(*parts) if parts else nothing(empty)
+
+
+def _explained(check: Check, more: Mapping[str, str]) -> Html:
+    said = {
+        "grade": check.grade.value,
+        "expected": check.expected,
+        "found": check.found,
+        "why": check.why,
+        **more,
+        "what to do": check.next,
+        "waived": check.waived,
+    }
+    query = [("query", check.query)] if check.query else []
+    parts = [banner(check.outcome, check.name), facts({name: text for name, text in said.items() if text})]
+    return together(*parts, *([folded(query)] if query else []))
+
+
+def together(*parts: Html) -> Html:
+    """Returns several texts below one another."""
+    return Html("".join(part.markup for part in parts), "\n\n".join(part.plain for part in parts))

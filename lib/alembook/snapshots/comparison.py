@@ -28,6 +28,8 @@ DTYPES = {
 }
 _WORST_FIRST = [Outcome.FAILED, Outcome.UNVERIFIED, Outcome.PASSED]
 _UNSEEN = "not counted: "
+#: What is said of a difference that may be somebody else's.
+TRAFFIC = "the run did not touch the table, and others may write"
 _Value = TypeVar("_Value")
 
 
@@ -39,6 +41,7 @@ class _Known:
     unknown: str = ""
     left_out: str = ""
     grade: Grade = Grade.MUST
+    is_traffic: bool = False
     is_created: bool = False
     is_dropped: bool = False
 
@@ -63,6 +66,7 @@ def compare(
     unknown: Mapping[str, str] | None = None,
     grades: Mapping[str, Grade] | None = None,
     left_out: Mapping[str, str] | None = None,
+    traffic: Collection[str] = (),
 ) -> pd.DataFrame:
     """Returns one row per table that is on either side, in a rule, or left out.
 
@@ -76,6 +80,8 @@ def compare(
         grades: how much a table's rule weighs; must when it is not here.
         left_out: tables that were asked for and not counted afterwards -> why (``Measurement.left_out``). They are
             UNVERIFIED: must where they were counted before or have a rule, else should.
+        traffic: tables the run did not touch while others may write: another number of rows there may be theirs, a
+            should that is UNVERIFIED, unless a rule speaks of the table.
 
     Tables are named "schema.table", or "table" where exactly one schema has it.
 
@@ -90,20 +96,16 @@ def compare(
     rows, why = placed(expected or {}, names), placed(unknown or {}, names)
     weights = placed(grades or {}, names)
     made, gone = placed(dict.fromkeys(created, ""), names), placed(dict.fromkeys(dropped, ""), names)
-    lines = []
-    for name in names | set(rows) | set(why):
-        known = _Known(
-            expected=rows.get(name),
-            unknown=why.get(name, ""),
-            left_out=unseen.get(name, ""),
-            grade=weights.get(name, Grade.MUST),
-            is_created=name in made,
-            is_dropped=name in gone,
-        )
+
+    def line(name: str) -> dict[str, Any]:
+        told: Any = {"expected": rows.get(name), "unknown": why.get(name, ""), "left_out": unseen.get(name, "")}
+        grade = weights.get(name, Grade.MUST)
+        is_traffic = name in traffic and name not in rows
+        known = _Known(**told, grade=grade, is_traffic=is_traffic, is_created=name in made, is_dropped=name in gone)
         counted = sides[0].get(name), sides[1].get(name)
-        judgement = _judge(*counted, known) if name in names else _unplaced(name, names, known)
-        lines.append(_line(name, *counted, judgement))
-    return _sorted(lines)
+        return _line(name, *counted, _judge(*counted, known) if name in names else _unplaced(name, names, known))
+
+    return _sorted([line(name) for name in names | set(rows) | set(why)])
 
 
 def _by_name(tables: pd.DataFrame) -> dict[str, int]:
@@ -169,6 +171,9 @@ def _counted(expected: int, after: int, known: _Known, reason: str) -> _Judgemen
         return _Judgement(verdict=Outcome.PASSED, expected=expected, reason=reason, grade=known.grade)
     kind = "missing" if difference < 0 else "too many"
     told = f"{rows_text(abs(difference))} {kind}" + (f" ({reason})" if reason else "")
+    if known.is_traffic:
+        told = f"{told}; {TRAFFIC}"
+        return _Judgement(verdict=Outcome.UNVERIFIED, expected=expected, reason=told, grade=Grade.SHOULD)
     return _Judgement(verdict=Outcome.FAILED, expected=expected, reason=told, grade=known.grade)
 
 
@@ -215,6 +220,7 @@ def _check(row: Mapping[Hashable, Any]) -> Check:
     name = f"{row['schema']}.{row['table']}" if row["schema"] else str(row["table"])
     outcome = Outcome(row["verdict"])
     is_unseen = str(row["reason"]).startswith(_UNSEEN)
+    is_traffic = str(row["reason"]).endswith(TRAFFIC)
     return Check(
         name=f"rows of {name}",
         subject=name,
@@ -223,7 +229,7 @@ def _check(row: Mapping[Hashable, Any]) -> Check:
         expected=_number(row["expected"], "not told"),
         found=_number(row["after"], "not counted" if is_unseen else "no such table"),
         why=str(row["reason"]),
-        next="" if outcome is Outcome.PASSED else _next(name, outcome, is_unseen=is_unseen),
+        next="" if outcome is Outcome.PASSED else _next(name, outcome, is_unseen=is_unseen, is_traffic=is_traffic),
     )
 
 
@@ -231,9 +237,13 @@ def _number(value: Any, otherwise: str) -> str:
     return otherwise if pd.isna(value) else f"{int(value):,}"
 
 
-def _next(name: str, outcome: Outcome, *, is_unseen: bool) -> str:
+def _next(name: str, outcome: Outcome, *, is_unseen: bool, is_traffic: bool) -> str:
     if is_unseen:
         return f"Let the role see {name}, or leave it out knowingly with `verify.exclude` in alembook.toml."
+    if is_traffic:
+        return (
+            f"Compare {name} with the restored backup (`alembook compare`); with writers stopped this would be certain."
+        )
     if outcome is Outcome.UNVERIFIED:
         return f"Correct the rule of {name} in checks.toml; until then nobody knows whether its rows are right."
     return (

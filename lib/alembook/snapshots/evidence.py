@@ -14,9 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from alembook.snapshots.comparison import TRAFFIC
+from alembook.snapshots.measurement import MAY_NOT_READ
 from alembook.verdict import Check, Grade, Outcome
 
 EVERY = "*"
+_EQUAL_ON_BOTH = "equal on what both have"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,8 @@ class Evidence:
 
     Attributes:
         outcome: FAILED when values differ that should not.
-        word: "equal", "different", "not judged" or "unverified".
+        word: "equal", "equal on what both have" (columns of one side only are named in ``reason``), "different", "not
+            judged" or "unverified".
         columns: the columns that differ and should not; empty when the rows themselves do.
         nulls: how the number of NULLs changed, "column 5 -> 4", comma between.
         reason: why, in words; "" when there is nothing to say.
@@ -122,7 +126,10 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
     differing = _differing(before, after, changes)
     why = _moved(before, after, changes, differing)
     if not differing and not why:
-        return Evidence(outcome=Outcome.PASSED, word="equal", nulls=nulls, reason=_said(known.apart.get(name), changes))
+        apart = known.apart.get(name)
+        return Evidence(
+            outcome=Outcome.PASSED, word=_EQUAL_ON_BOTH if apart else "equal", nulls=nulls, reason=_said(apart, changes)
+        )
     differing = () if why else differing
     reason = why or _named(differing)
     is_traffic = name in known.traffic
@@ -131,7 +138,7 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
         word="different",
         columns=differing,
         nulls=nulls,
-        reason=reason + ("; the run did not touch the table, and others may write" if is_traffic else ""),
+        reason=f"{reason}; {TRAFFIC}" if is_traffic else reason,
         grade=Grade.SHOULD if is_traffic else Grade.MUST,
     )
 
@@ -273,6 +280,8 @@ def sequences(before: pd.DataFrame, after: pd.DataFrame) -> list[Check]:
 
 def _sequence(row: Mapping[Hashable, Any], *, was_behind: bool) -> Check:
     is_behind, table = bool(row["is_behind"]), f"{row['schema']}.{row['table']}"
+    if row["why"]:
+        return _unjudged(row, table)
     why = "it was so before the change" if was_behind else "the next INSERT would collide"
     return Check(
         name=f"sequence {row['sequence']} is ahead of {table}.{row['column']}",
@@ -285,4 +294,17 @@ def _sequence(row: Mapping[Hashable, Any], *, was_behind: bool) -> Check:
         next=f"Set it with setval() to the highest value of {row['column']}, before anybody inserts."
         if is_behind
         else "",
+    )
+
+
+def _unjudged(row: Mapping[Hashable, Any], table: str) -> Check:
+    is_right = row["why"] == MAY_NOT_READ
+    return Check(
+        name=f"sequence {row['sequence']} is ahead of {table}.{row['column']}",
+        subject=table,
+        grade=Grade.SHOULD if is_right else Grade.MUST,
+        outcome=Outcome.UNVERIFIED,
+        expected="ahead of the values in the table",
+        why=str(row["why"]),
+        next=f"GRANT SELECT ON SEQUENCE {row['sequence']} to the role." if is_right else f"See values of {table}.",
     )

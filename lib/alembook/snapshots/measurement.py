@@ -35,8 +35,17 @@ COLUMN_DTYPES = {
     "checksum": "str",
 }
 #: Columns of a measured table of sequences.
-SEQUENCE_DTYPES = {"schema": "str", "table": "str", "column": "str", "sequence": "str", "is_behind": "bool"}
+SEQUENCE_DTYPES = {
+    "schema": "str",
+    "table": "str",
+    "column": "str",
+    "sequence": "str",
+    "is_behind": "bool",
+    "why": "str",
+}
 
+#: Why a sequence could not be judged: a matter of rights, known before.
+MAY_NOT_READ = "the role may not read the sequence"
 #: Settings of the transaction: waiting for the next statement does not end it, and no policy hides a row in silence.
 _SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
 
@@ -56,7 +65,7 @@ class Measurement:
             Before them one row with the column "": its checksum is that of the keys (meaning "keys"), or of the whole
             rows where the table has no key (meaning "rows"); its nulls are 0.
         sequences: one row per column with a sequence of its own: schema, table, column, sequence (str), is_behind
-            (bool: the next value it gives is one the table has or has passed).
+            (bool: the next value it gives is one the table has or has passed), why (str: it could not be judged).
         apart: "schema.table" -> which columns could not be measured as ``earlier`` was, in words.
         unread: "schema.table" -> why it has a count and no checksums.
         left_out: "schema.table" -> why it was asked for and not counted (a foreign table, no right to read it, row
@@ -217,13 +226,20 @@ def _columns(layouts: Collection[layout.Layout], counted: Mapping[str, scan.Foun
 def _standing(
     layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found], sequences: Mapping[str, Any]
 ) -> pd.DataFrame:
-    rows = [
-        (each.schema, each.table, row["column"], row["sequence"], _is_behind(row, counted[each.name].ends))
-        for each in layouts
-        for row in sequences.get(each.name, [])
-        if row["column"] in counted[each.name].ends
-    ]
+    rows = []
+    for each in layouts:
+        for row in sequences.get(each.name, []):
+            why = _unjudged(row, counted[each.name])
+            is_behind = not why and _is_behind(row, counted[each.name].ends)
+            rows.append((each.schema, each.table, row["column"], row["sequence"], is_behind, why))
     return pd.DataFrame(rows, columns=list(SEQUENCE_DTYPES)).astype(SEQUENCE_DTYPES)
+
+
+def _unjudged(row: Mapping[str, Any], found: scan.Found) -> str:
+    if not row["may_read"]:
+        return MAY_NOT_READ
+    is_read = row["column"] in found.ends
+    return "" if is_read else found.unread or "its column is not compared with the time before"
 
 
 def _is_behind(row: Mapping[str, Any], ends: Mapping[str, tuple[int | None, int | None]]) -> bool:
@@ -243,6 +259,17 @@ def outline(
     """Returns the layout of every table that can be measured, and why others cannot; no row is read. As ``measure``."""
     countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
     return {each.name: each for each in layout.read(connection, countable)}, left_out
+
+
+def sizes(connection: connections.Connection, tables: Collection[str]) -> dict[str, int]:
+    """Returns the bytes of tables ("schema.table"), TOAST included and indexes not; no row is read."""
+    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
+    oids = {row["oid"]: _name(row) for row in found if _name(row) in tables}
+    query = (
+        "SELECT oid::bigint AS oid, pg_table_size(oid::oid) AS size_bytes FROM unnest(%(tables)s::bigint[]) AS t (oid)"
+    )
+    rows = connections.rows(connection, query, {"tables": list(oids)})
+    return {oids[row["oid"]]: int(row["size_bytes"] or 0) for row in rows}
 
 
 def _countable(

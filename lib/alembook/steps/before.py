@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,6 +109,21 @@ def measure(
     )
 
 
+def scope(book: Book, connection: connections.Connection) -> set[str]:
+    """Returns "schema.table" of what is measured: as it was before the change, or as it would be now."""
+    kept, there = receipt(book), outline(book, connection)
+    if kept is None:
+        chosen = touched.scope(book, connection, declared(book), there).tables
+    else:
+        chosen = None if kept["scope"]["tables"] is None else frozenset(kept["scope"]["tables"])
+    return there if chosen is None else there & chosen
+
+
+def receipt(book: Book) -> dict[str, Any] | None:
+    """Returns what is kept of the measurement before the change, or None when there was none."""
+    return book.folder.receipt(_TABLE)
+
+
 def outline(book: Book, connection: connections.Connection) -> set[str]:
     """Returns "schema.table" of every table that the target's policy includes, whatever the scope."""
     policy = book.target.verify
@@ -133,7 +149,7 @@ def names(found: measurement.Measurement) -> set[str]:
 
 def is_taken(book: Book) -> bool:
     """Says whether the run has its measurement."""
-    return book.folder.receipt(_TABLE) is not None
+    return receipt(book) is not None
 
 
 def take(book: Book) -> None:
@@ -150,7 +166,9 @@ def take(book: Book) -> None:
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         there = outline(book, connection)
         scope = touched.scope(book, connection, rules, there)
+        read_bytes, began = sum(measurement.sizes(connection, scope.tables or there).values()), time.monotonic()
         found = measure(book, connection, only=scope.tables)
+        seconds = time.monotonic() - began
         if found.tables.empty:
             rules = of_an_empty_database(rules)
         values = checks.before(connection, rules, key(book), applied=applied(book), timeout_s=limit_s(book))
@@ -166,6 +184,8 @@ def take(book: Book) -> None:
             "unread": found.unread,
             "scope": {"tables": None if scope.tables is None else sorted(scope.tables), "why": scope.why},
             "there": sorted(there),
+            "read_bytes": read_bytes,
+            "seconds": round(seconds, 3),
             "orphans": lost,
             "values": values.to_json(),
             "models": models.before(book) if models.is_asked(book) else None,
@@ -192,28 +212,28 @@ def taken(book: Book) -> Before:
         errors.UnknownRun: nothing was measured: no upgrade of this run began.
         errors.ArchiveFailed: a table of it is missing.
     """
-    receipt = book.folder.receipt(_TABLE)
-    if receipt is None:
+    kept = receipt(book)
+    if kept is None:
         raise errors.UnknownRun(
             f"Run {book.folder.run_id} has no measurement from before the change.",
             why="40_upgrade takes it right before its first revision.",
             next="Run 40_upgrade.s1.ipynb of this run first.",
         )
-    values = checks.BeforeValues.from_json(receipt["values"])
+    values = checks.BeforeValues.from_json(kept["values"])
     if not key(book):
         values = replace(values, content={name: {"failed": lost_key(book)} for name in values.content})
-    scope = receipt["scope"]
-    paths = [book.folder.path / "tables" / name for name in receipt["tables"]]
+    scope = kept["scope"]
+    paths = [book.folder.path / "tables" / name for name in kept["tables"]]
     return Before(
         tables=measurement.read_csv(paths[0]),
         columns=measurement.read_csv(paths[1], measurement.COLUMN_DTYPES),
         sequences=measurement.read_csv(paths[2], measurement.SEQUENCE_DTYPES),
-        unread=receipt["unread"],
+        unread=kept["unread"],
         values=values,
-        models=receipt["models"],
+        models=kept["models"],
         scope=touched.Scope(tables=None if scope["tables"] is None else frozenset(scope["tables"]), why=scope["why"]),
-        there=frozenset(receipt["there"]),
-        orphans=receipt["orphans"],
+        there=frozenset(kept["there"]),
+        orphans=kept["orphans"],
     )
 
 

@@ -1,8 +1,8 @@
-"""Step verify: every table measured again in one snapshot, compared with before, and the declared checks judged."""
+"""Step verify: the tables in scope measured again in one snapshot and compared, the declared checks judged."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,14 @@ import pandas as pd
 from alembook import display
 from alembook.postgres import connection as connections
 from alembook.project import state
-from alembook.project.plan import Plan
-from alembook.snapshots import checks, comparison, evidence, measurement, orphans
-from alembook.steps import before, drift, models, predicted, standing, touched
+from alembook.snapshots import comparison, evidence, orphans
+from alembook.steps import accounting, before, cost, drift, models, predicted, standing
+from alembook.steps import rows as which
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
+
+_NO_RULE = "no declared check: every table in scope must keep its rows and their values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +29,42 @@ class Verification(Receipt):
         comparison: one row per table, as ``evidence.merge``.
         declared: the declared checks' outcomes.
         changes: what became of the schema, as ``drift.Drift.frame``.
+        rows: the rows that differ, where a copy of before is kept.
         beside: tables, rows and seconds: what, rehearsed, now; empty without a rehearsal.
     """
 
     comparison: pd.DataFrame
     declared: tuple[Check, ...]
     changes: pd.DataFrame
+    rows: which.Rows
     beside: pd.DataFrame
 
+    def summary(self) -> display.Html:
+        """Returns the verdict and what it stands on, in numbers."""
+        counts = [sum(check.outcome is outcome for check in self.checks) for outcome in Outcome]
+        told = ", ".join(f"{count:,} {outcome}" for count, outcome in zip(counts, Outcome, strict=True) if count)
+        sums = {side: self.comparison[side].sum() for side in ("before", "after") if side in self.comparison}
+        return display.together(
+            self.verdict(),
+            display.facts(
+                {
+                    "checks": told,
+                    "tables": f"{len(self.comparison):,} judged; scope: {self.facts.get('scope', 'nothing was read')}",
+                    "rows": ", ".join(f"{total:,} {side}" for side, total in sums.items()),
+                    "one instant": self.facts.get("taken_at", "none"),
+                    "schema": f"{len(self.changes):,} objects changed",
+                }
+            ),
+        )
+
     def failing(self) -> display.Html:
-        """Returns what is not as it should be, with what to do."""
-        return display.checks(self.gate.closed_by) if not self.gate.is_open else self.verdict()
+        """Returns each check that is not PASSED: expected, found, why, which rows, its query, and what to do."""
+        found = [(check, self._more(check)) for check in self.checks if check.outcome is not Outcome.PASSED]
+        return display.explained(found, empty="every check is PASSED")
+
+    def _more(self, check: Check) -> dict[str, str]:
+        rows = self.rows.of(check.subject) if check.name.startswith(("rows of ", "values of ")) else ""
+        return {"rows that differ": rows} if rows else {}
 
     def tables(self) -> display.Html:
         """Returns rows before, after, expected, checksums and the verdict of each table, failing ones first."""
@@ -47,6 +74,12 @@ class Verification(Receipt):
     def counts(self) -> display.Plot | display.Html:
         """Returns rows before and after as a plot."""
         return display.counts(self.comparison)
+
+    def differing_rows(self) -> display.Html:
+        """Returns the rows that differ: missing, extra or changed; their columns, their keys where they may show."""
+        note = self.rows.note or "no table differs"
+        found = display.table(self.rows.frame, limit=200, empty=note)
+        return found if self.rows.frame.empty else display.together(display.facts({"how": note}), found)
 
     def schema(self) -> display.Html:
         """Returns what became of the schema, what others did first."""
@@ -62,28 +95,22 @@ class Verification(Receipt):
 
 
 def preview(book: Book) -> display.Html:
-    """Returns the declared checks that ``verify`` will judge. Nothing is written.
+    """Returns what ``verify`` will read, how long that may take, and the declared checks. Nothing is written.
 
     Raises:
         errors.ConfigurationError: a check cannot be used.
     """
     rules, applied = before.declared(book), before.applied(book)
+    held = [rule for rule in rules.all() if not rule.from_revision or rule.from_revision in applied]
     rows = [
-        {"kind": kind, "check": rule.name, "grade": rule.grade.value}
-        for kind, found in (("rows", rules.rows), ("content", rules.content), ("none", rules.none))
-        for rule in found
-        if not rule.from_revision or rule.from_revision in applied
-    ] + [
-        {"kind": "changes", "check": f"{rule.table}: {', '.join(rule.columns)}", "grade": "-"}
-        for rule in rules.changes
-        if not rule.from_revision or rule.from_revision in applied
+        {
+            "kind": type(rule).__name__.removesuffix("Rule").lower(),
+            "check": rule.name,
+            "grade": getattr(rule, "grade", "-"),
+        }
+        for rule in held
     ]
-    return display.table(pd.DataFrame(rows), empty="no declared check: every table must keep its rows and their values")
-
-
-def _version_rows(plan: Plan) -> dict[str, int]:
-    """Returns how many rows the version table must have: one for each head, none at base."""
-    return {_version_table(plan): len(standing.end(plan))}
+    return display.together(cost.told(book), display.table(pd.DataFrame(rows), empty=_NO_RULE))
 
 
 def verify(book: Book) -> Verification:
@@ -97,24 +124,23 @@ def verify(book: Book) -> Verification:
     if book.dry_run:
         nothing = {"comparison": pd.DataFrame(columns=list(comparison.DTYPES)), "changes": pd.DataFrame()}
         nothing["beside"] = pd.DataFrame()
-        return Verification.of(book.skipped(), **nothing, declared=())
+        return Verification.of(book.skipped(), **nothing, declared=(), rows=which.Rows.none("nothing was read"))
     earlier, rules = before.taken(book), before.declared(book)
     if earlier.tables.empty:
         rules = before.of_an_empty_database(rules)
-    seen = _look(book, earlier, rules)
-    counted = _counted(book, earlier, seen.now)
-    columns = evidence.keyed(seen.now.columns, before.key(book))
-    found = evidence.judge(earlier.columns, columns, _known(book, earlier, seen, rules))
-    frame, changes = evidence.merge(counted, found), seen.drifted.frame()
+    seen = accounting.look(book, earlier, rules)
+    account = accounting.render(book, earlier, seen, rules)
+    rows = which.find(book, account.differing(), account.changes)
+    changes = seen.drifted.frame()
     before.write(book, "after", seen.now)
-    book.folder.write_table("comparison", frame)
-    book.folder.write_table("schema_changes", changes)
+    for name, frame in (("comparison", account.frame), ("schema_changes", changes), ("differences", rows.frame)):
+        book.folder.write_table(name, frame)
     receipt = book.finish(
         [
             _applied(book),
-            _in_scope(seen),
-            *comparison.checks(counted),
-            *evidence.checks(found),
+            accounting.in_scope(seen),
+            *comparison.checks(account.counted),
+            *evidence.checks(account.found),
             *evidence.sequences(earlier.sequences, seen.now.sequences),
             *orphans.checks(earlier.orphans, seen.orphans),
             *seen.declared,
@@ -122,95 +148,24 @@ def verify(book: Book) -> Verification:
             *([models.check(book, earlier.models)] if models.is_asked(book) else []),
             _unchanged(book),
         ],
-        {**_facts(seen.now), "scope": earlier.scope.why},
+        _facts(earlier, seen, rows),
     )
+    shown = {"comparison": account.frame, "changes": changes, "rows": rows}
     beside = predicted.verified(book, receipt.facts, receipt.seconds)
-    return Verification.of(receipt, comparison=frame, declared=tuple(seen.declared), changes=changes, beside=beside)
+    return Verification.of(receipt, **shown, declared=tuple(seen.declared), beside=beside)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What the database showed in one snapshot.
-
-    Attributes:
-        now: what was measured.
-        executed: tables that the run's statements lead to.
-        unmeasured: those of them that were there before and were not measured then.
-        orphans: as ``orphans.count``.
-        declared: the declared checks' outcomes.
-        drifted: what became of the schema.
-    """
-
-    now: measurement.Measurement
-    executed: set[str]
-    unmeasured: list[str]
-    orphans: Mapping[str, Mapping[str, Any]]
-    declared: list[Check]
-    drifted: drift.Drift
-
-
-def _look(book: Book, earlier: before.Before, rules: checks.Declared) -> _Seen:
-    with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        executed = touched.executed(book, connection)
-        there = before.outline(book, connection)
-        new = there - earlier.there
-        only = None if earlier.scope.tables is None else earlier.scope.tables | new
-        now = before.measure(book, connection, earlier=earlier.columns, only=only)
-        return _Seen(
-            now=now,
-            executed=executed,
-            unmeasured=sorted(name for name in executed & there if only is not None and name not in only),
-            orphans=before.orphaned(book, connection, now),
-            declared=checks.after(
-                connection,
-                rules,
-                earlier.values,
-                before.key(book),
-                applied=before.applied(book),
-                timeout_s=before.limit_s(book),
-            ),
-            drifted=drift.judge(drift.moments(book), drift.read(book, connection)),
-        )
-
-
-def _in_scope(seen: _Seen) -> Check:
-    """Judges whether every table the run worked on was measured before: its plan's texts are what told them."""
-    shown = ", ".join(seen.unmeasured[:10])
-    return Check(
-        name="every table the run worked on was measured before",
-        outcome=Outcome.UNVERIFIED if seen.unmeasured else Outcome.PASSED,
-        expected=f"{len(seen.executed):,} tables",
-        found=f"{len(seen.executed) - len(seen.unmeasured):,} tables",
-        why=f"statements of the run name {shown}, and the texts of its plan do not" if seen.unmeasured else "",
-        next='Compare them with the restored backup (`alembook compare`); set scope = "all" in [verify] for later runs.'
-        if seen.unmeasured
-        else "",
-    )
-
-
-def _facts(now: measurement.Measurement) -> dict[str, Any]:
+def _facts(earlier: before.Before, seen: accounting.Seen, rows: which.Rows) -> Mapping[str, Any]:
     return {
-        "taken_at": now.taken_at.isoformat(),
-        "snapshot": now.snapshot,
-        "tables": len(now.tables),
-        "rows": int(now.tables["rows"].sum()),
-        "left_out": dict(now.left_out),
-        "unread": dict(now.unread),
+        "taken_at": seen.now.taken_at.isoformat(),
+        "snapshot": seen.now.snapshot,
+        "tables": len(seen.now.tables),
+        "rows": int(seen.now.tables["rows"].sum()),
+        "scope": earlier.scope.why,
+        "which_rows": rows.note,
+        "left_out": dict(seen.now.left_out),
+        "unread": dict(seen.now.unread),
     }
-
-
-def _counted(book: Book, earlier: before.Before, now: measurement.Measurement) -> pd.DataFrame:
-    """Returns rows before, after and expected, table by table."""
-    values = earlier.values
-    return comparison.compare(
-        earlier.tables,
-        now.tables,
-        expected={**values.expected(), **_version_rows(book.plan())},
-        dropped=before.dropped(book),
-        unknown=values.unknown(),
-        grades=values.grades(),
-        left_out=now.left_out,
-    )
 
 
 def _applied(book: Book) -> Check:
@@ -240,37 +195,3 @@ def _unchanged(book: Book) -> Check:
         found="; ".join(changed) or "every file as it was planned with",
         next="Make sure that the change was meant; it stays in the record." if changed else "",
     )
-
-
-def _known(book: Book, earlier: before.Before, seen: _Seen, rules: checks.Declared) -> evidence.Known:
-    """Returns what the rules, the plan and the record say of the tables, by "schema.table"."""
-    now, names = seen.now, before.names(seen.now)
-    changes = {
-        **comparison.placed(checks.changes(rules, before.applied(book)), names),
-        **comparison.placed({_version_table(book.plan()): {evidence.EVERY}}, names),
-    }
-    by_rule = comparison.placed(dict.fromkeys(earlier.values.rows, True), names)
-    unread = {
-        **earlier.unread,
-        **now.unread,
-        **({} if before.key(book) else dict.fromkeys(names, before.lost_key(book))),
-    }
-    return evidence.Known(
-        changes=changes,
-        by_rule=set(by_rule),
-        unread={name: why for name, why in unread.items() if name in names},
-        apart=now.apart,
-        traffic=_traffic(book, names, seen.executed),
-    )
-
-
-def _traffic(book: Book, names: set[str], executed: set[str]) -> Collection[str]:
-    """Returns the tables in which a changed value may be somebody else's, or the way back's, which declares none."""
-    if book.plan().direction == "down":
-        return names
-    return names - executed if book.target.writers == "running" else ()
-
-
-def _version_table(plan: Plan) -> str:
-    """Returns the table in which Alembic notes the revision: the run is meant to change it."""
-    return f"{plan.version_table_schema}.{plan.version_table}" if plan.version_table_schema else plan.version_table

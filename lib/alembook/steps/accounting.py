@@ -1,0 +1,167 @@
+"""What verification sees in one snapshot, and what becomes of each table by it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from alembook.postgres import connection as connections
+from alembook.project.plan import Plan
+from alembook.snapshots import checks, comparison, evidence, measurement
+from alembook.snapshots.evidence import Evidence
+from alembook.steps import before, drift, standing, touched
+from alembook.steps.runbook import Book
+from alembook.verdict import Check, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the database showed in one snapshot.
+
+    Attributes:
+        now: what was measured.
+        executed: tables that the run's statements lead to.
+        unmeasured: those of them that were there before and were not measured then.
+        orphans: as ``orphans.count``.
+        declared: the declared checks' outcomes.
+        drifted: what became of the schema.
+    """
+
+    now: measurement.Measurement
+    executed: set[str]
+    unmeasured: list[str]
+    orphans: Mapping[str, Mapping[str, object]]
+    declared: list[Check]
+    drifted: drift.Drift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What became of the tables.
+
+    Attributes:
+        counted: rows, as ``comparison.compare``.
+        found: values, by "schema.table".
+        changes: table -> columns that rules let change.
+        frame: both side by side, as ``evidence.merge``.
+    """
+
+    counted: pd.DataFrame
+    found: Mapping[str, Evidence]
+    changes: Mapping[str, Collection[str]]
+    frame: pd.DataFrame
+
+    def differing(self) -> list[str]:
+        """Returns the tables whose rows or values are not what they should be, and can be looked into."""
+        wrong = self.frame[self.frame["verdict"] != Outcome.PASSED.value]
+        there = wrong[wrong["before"].notna() & wrong["after"].notna()]
+        names = [f"{row['schema']}.{row['table']}" for row in there.to_dict("records")]
+        is_read = {name for name, each in self.found.items() if each.word != "unverified"}
+        return [name for name in names if name in is_read]
+
+
+def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
+    """Returns what the database shows now. Reads only.
+
+    Raises:
+        errors.QueryFailed: a table could not be counted, or the catalogue not be read.
+    """
+    with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
+        executed = touched.executed(book, connection)
+        there = before.outline(book, connection)
+        only = None if earlier.scope.tables is None else earlier.scope.tables | (there - earlier.there)
+        now = before.measure(book, connection, earlier=earlier.columns, only=only)
+        return Seen(
+            now=now,
+            executed=executed & there,
+            unmeasured=sorted(name for name in executed & there if only is not None and name not in only),
+            orphans=before.orphaned(book, connection, now),
+            declared=checks.after(
+                connection,
+                rules,
+                earlier.values,
+                before.key(book),
+                applied=before.applied(book),
+                timeout_s=before.limit_s(book),
+            ),
+            drifted=drift.judge(drift.moments(book), drift.read(book, connection)),
+        )
+
+
+def render(book: Book, earlier: before.Before, seen: Seen, rules: checks.Declared) -> Account:
+    """Returns what became of each table, by counts and checksums before and after."""
+    known = _known(book, earlier, seen, rules)
+    counted = _counted(book, earlier, seen)
+    found = evidence.judge(earlier.columns, evidence.keyed(seen.now.columns, before.key(book)), known)
+    return Account(counted=counted, found=found, changes=known.changes, frame=evidence.merge(counted, found))
+
+
+def in_scope(seen: Seen) -> Check:
+    """Judges whether every table the run worked on was measured before: its plan's texts are what told them."""
+    shown = ", ".join(seen.unmeasured[:10])
+    return Check(
+        name="every table the run worked on was measured before",
+        outcome=Outcome.UNVERIFIED if seen.unmeasured else Outcome.PASSED,
+        expected=f"{len(seen.executed):,} tables",
+        found=f"{len(seen.executed) - len(seen.unmeasured):,} tables",
+        why=f"statements of the run name {shown}, and the texts of its plan do not" if seen.unmeasured else "",
+        next='Compare them with the restored backup (`alembook compare`); set scope = "all" in [verify] for later runs.'
+        if seen.unmeasured
+        else "",
+    )
+
+
+def _counted(book: Book, earlier: before.Before, seen: Seen) -> pd.DataFrame:
+    """Returns rows before, after and expected, table by table."""
+    values, is_running = earlier.values, book.target.writers == "running"
+    return comparison.compare(
+        earlier.tables,
+        seen.now.tables,
+        expected={**values.expected(), **_version_rows(book.plan())},
+        dropped=before.dropped(book),
+        unknown=values.unknown(),
+        grades=values.grades(),
+        left_out=seen.now.left_out,
+        traffic=before.names(seen.now) - seen.executed if is_running else (),
+    )
+
+
+def _known(book: Book, earlier: before.Before, seen: Seen, rules: checks.Declared) -> evidence.Known:
+    """Returns what the rules, the plan and the record say of the tables, by "schema.table"."""
+    now, names = seen.now, before.names(seen.now)
+    changes = {
+        **comparison.placed(checks.changes(rules, before.applied(book)), names),
+        **comparison.placed({_version_table(book.plan()): {evidence.EVERY}}, names),
+    }
+    by_rule = comparison.placed(dict.fromkeys(earlier.values.rows, True), names)
+    unread = {
+        **earlier.unread,
+        **now.unread,
+        **({} if before.key(book) else dict.fromkeys(names, before.lost_key(book))),
+    }
+    return evidence.Known(
+        changes=changes,
+        by_rule=set(by_rule),
+        unread={name: why for name, why in unread.items() if name in names},
+        apart=now.apart,
+        traffic=_traffic(book, names, seen.executed),
+    )
+
+
+def _traffic(book: Book, names: set[str], executed: set[str]) -> Collection[str]:
+    """Returns the tables in which a changed value may be somebody else's, or the way back's, which declares none."""
+    if book.plan().direction == "down":
+        return names
+    return names - executed if book.target.writers == "running" else ()
+
+
+def _version_rows(plan: Plan) -> dict[str, int]:
+    """Returns how many rows the version table must have: one for each head, none at base."""
+    return {_version_table(plan): len(standing.end(plan))}
+
+
+def _version_table(plan: Plan) -> str:
+    """Returns the table in which Alembic notes the revision: the run is meant to change it."""
+    return f"{plan.version_table_schema}.{plan.version_table}" if plan.version_table_schema else plan.version_table
