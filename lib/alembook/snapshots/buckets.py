@@ -8,7 +8,7 @@ a chance of about 2^-64 for each group.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg2 import sql
@@ -95,21 +95,29 @@ def spans(layout: Layout) -> Iterator[Span]:
         yield Span(layout=layout, first=first, end=end, pages=(layout.pages if end is None else end) - first)
 
 
-def read(connection: connections.Connection, span: Span, groups: Groups, finer: Groups | None = None) -> Sums:
-    """Returns rows and sums by group.
+def read(
+    connection: connections.Connection, spans: Sequence[Span], groups: Sequence[Groups], finer: Groups | None = None
+) -> list[Sums]:
+    """Returns rows and sums by group, of each span, in one statement.
 
     Args:
         connection: inside a snapshot, under ``pinned_settings.sql``.
-        span: what is read.
-        groups: which groups are asked for.
+        spans: what is read.
+        groups: which groups of each span's table are asked for.
         finer: by which groups to sum up, where not by the same.
 
     Raises:
         errors.QueryFailed: the server refused it or ended it.
     """
-    mask = sql.Literal((finer or groups).mask)
-    query = sql.SQL(statements.load(__package__, "bucket.sql")).format(**span.source(groups), mask=mask)
-    return {bucket: (rows, int(hashes or 0)) for bucket, rows, hashes in connections.tuples(connection, query)}
+    text = sql.SQL(statements.load(__package__, "bucket.sql"))
+    query = sql.SQL("\nUNION ALL\n").join(
+        text.format(number=sql.Literal(number), mask=sql.Literal((finer or each).mask), **span.source(each))
+        for number, (span, each) in enumerate(zip(spans, groups, strict=True))
+    )
+    found: list[Sums] = [{} for _ in spans]
+    for number, bucket, counted, total in connections.tuples(connection, query):
+        found[number][bucket] = counted, int(total or 0)
+    return found
 
 
 def add(total: Sums, more: Sums) -> None:

@@ -173,6 +173,23 @@ def within(
     return answer, False
 
 
+def tried(connection: connections.Connection, read: Callable[[], Answer]) -> Answer | None:
+    """Returns a statement's answer; None, with the transaction as it was, when the server refused it or ended it.
+
+    For tasks of ``share``.
+
+    Raises:
+        errors.QueryFailed: the connection was lost.
+    """
+    try:
+        return read()
+    except errors.QueryFailed:
+        if connection.closed:
+            raise
+    connections.execute(connection, _AS_BEFORE)
+    return None
+
+
 @contextmanager
 def _imported(connection: connections.Connection, connect: Connect) -> Iterator[connections.Connection]:
     snapshot = connections.scalar(connection, "SELECT pg_export_snapshot()")

@@ -157,7 +157,7 @@ def _sums(side: Side, stopped: threading.Event, groups: Groups, finer: Groups) -
     lock = threading.Lock()
 
     def read(connection: connections.Connection, span: Span) -> None:
-        found = buckets.read(connection, span, groups, finer)
+        (found,) = buckets.read(connection, [span], [groups], finer)
         with lock:
             buckets.add(total, found)
         side.on_pages(span.pages)

@@ -14,7 +14,7 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
-from alembook.snapshots import buckets, crew, details, differences, measurement
+from alembook.snapshots import buckets, crew, details, differences, measurement, scan
 from alembook.snapshots.layout import Layout
 from alembook.verdict import Outcome
 
@@ -204,23 +204,28 @@ def _read(side: _Side, groups: Mapping[str, buckets.Groups], how: _How) -> None:
     counter = _Counter(side.name, sum(span.pages for span in spans), how.on_pages)
     side.sums = {layout.name: {} for layout in layouts}
 
-    def read(connection: connections.Connection, span: buckets.Span) -> None:
-        name, nothing = span.layout.name, buckets.Sums()
+    def read(connection: connections.Connection, asked: list[buckets.Span]) -> None:
+        wanted = [groups[span.layout.name] for span in asked]
         found, is_read = crew.within(
             connection,
-            lambda: buckets.read(connection, span, groups[name]),
-            lambda: nothing,
+            lambda: buckets.read(connection, asked, wanted),
+            lambda: [buckets.Sums() for _ in asked],
             timeout_s=how.timeout_s,
         )
+        if not is_read and len(asked) > 1:
+            for span in asked:
+                read(connection, [span])
+            return
         with counter.lock:
-            buckets.add(side.sums[name], found)
-            if not is_read:
-                side.unread[name] = f"a pass over it took longer than {how.timeout_s:g} s"
-        counter.add(span.pages)
+            for span, sums in zip(asked, found, strict=True):
+                buckets.add(side.sums[span.layout.name], sums)
+                if not is_read:
+                    side.unread[span.layout.name] = f"a pass over it took longer than {how.timeout_s:g} s"
+        counter.add(sum(span.pages for span in asked))
 
     crew.share(
         side.connection,
-        spans,
+        list(scan.together(spans)),
         read,
         timeout_s=how.timeout_s,
         connect=side.connect,

@@ -17,26 +17,37 @@ class _Reading:
     """What was found so far, and how many pieces of each table are left; shared by all connections."""
 
     left: dict[str, int]
-    ends: Mapping[str, Sequence[str]]
     timeout_s: float
     on_table: Callable[[int, int], None]
     found: dict[str, scan.Found]
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, connection: connections.Connection, piece: scan.Piece) -> None:
+    def read(self, connection: connections.Connection, pieces: Sequence[scan.Piece]) -> None:
+        """Reads pieces; several that cannot be read together are read one by one, so that an error names its table."""
+        if len(pieces) > 1:
+            answers = crew.tried(connection, lambda: scan.read(connection, pieces))
+            if answers is None:
+                for piece in pieces:
+                    self._read_one(connection, piece)
+            else:
+                for piece, answer in zip(pieces, answers, strict=True):
+                    self._take_in(piece, answer, "")
+            return
+        self._read_one(connection, pieces[0])
+
+    def _read_one(self, connection: connections.Connection, piece: scan.Piece) -> None:
         """Reads a piece; when its time runs out, its rows are counted and nothing else."""
-        ends = self.ends.get(piece.layout.name, ())
         try:
             answer, is_read = crew.within(
                 connection,
-                lambda: scan.read(connection, piece, ends),
+                lambda: scan.read(connection, [piece])[0],
                 lambda: scan.count(connection, piece),
                 timeout_s=self.timeout_s,
             )
         except errors.QueryFailed as error:
             raise _uncounted(piece.layout, error) from error
         unread = "" if is_read else f"a pass over it took longer than {self.timeout_s:g} s"
-        self._take_in(piece if is_read else replace(piece, columns=()), answer, unread)
+        self._take_in(piece if is_read else replace(piece, columns=(), ends=()), answer, unread)
 
     def _take_in(self, piece: scan.Piece, answer: Mapping[str, object], unread: str) -> None:
         with self.lock:
@@ -74,14 +85,14 @@ def read(
         errors.QueryFailed: a table could not be counted; the error names it.
     """
     largest = sorted(layouts, key=lambda layout: -layout.pages)
-    pieces = [piece for layout in largest for piece in scan.pieces(layout)]
+    pieces = [piece for layout in largest for piece in scan.pieces(layout, ends.get(layout.name, ()))]
     left = {layout.name: 0 for layout in layouts}
     for piece in pieces:
         left[piece.layout.name] += 1
-    reading = _Reading(left, ends, timeout_s, on_table, {layout.name: scan.Found() for layout in layouts})
+    reading = _Reading(left, timeout_s, on_table, {layout.name: scan.Found() for layout in layouts})
     pages = sum(layout.pages for layout in layouts)
     how = {"timeout_s": timeout_s, "pages": pages, "workers": workers}
-    crew.share(connection, pieces, reading.read, connect=connect, **how)  # type: ignore[arg-type]
+    crew.share(connection, list(scan.together(pieces)), reading.read, connect=connect, **how)  # type: ignore[arg-type]
     return reading.found
 
 

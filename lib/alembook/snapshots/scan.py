@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from psycopg2 import sql
 
@@ -15,25 +15,37 @@ from alembook.snapshots.layout import Layout
 
 #: A piece's size: 64 MB of heap. Smaller tables are one piece.
 PIECE_PAGES = 8192
-#: A SELECT may return 1,664 columns (PostgreSQL manual, appendix K); each of ours needs up to four.
-_COLUMNS_AT_ONCE = 400
+#: Tables up to so many pages are asked for together, so many at a time: the server's answer takes longer than the pass.
+_SMALL_PAGES = 32
+_SMALL_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A range of pages of a table, for some of its columns.
+    """A range of pages of a table.
 
     Attributes:
         first: first page.
         end: first page of the next piece; None where the table ends.
-        columns: columns read in this piece; keys and rows are counted where ``counts`` is true.
+        columns: columns read.
+        ends: those whose lowest and highest value are asked for.
     """
 
     layout: Layout
     first: int
     end: int | None
     columns: tuple[Column, ...]
-    counts: bool = True
+    ends: tuple[str, ...] = ()
+
+    @property
+    def hashed(self) -> list[tuple[int, Column]]:
+        """Returns the columns outside the key, with their numbers from 1."""
+        return [(n, each) for n, each in enumerate(self.columns, start=1) if each.name not in self.layout.key]
+
+    @property
+    def ended(self) -> list[tuple[int, Column]]:
+        """Returns the columns whose ends are asked for, with their numbers from 1."""
+        return [(n, each) for n, each in enumerate(self.columns, start=1) if each.name in self.ends]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,28 +71,50 @@ class Found:
 
     def add(self, piece: Piece, answer: Mapping[str, Any]) -> None:
         """Adds what a pass over a piece answered."""
-        if piece.counts:
-            self.rows += answer["rows"]
-            self.size_bytes = max(self.size_bytes, answer["size_bytes"])
-            self.keys += int(answer["keys"] or 0)
-        for number, column in enumerate(piece.columns, start=1):
-            name = column.name
-            self.present[name] = self.present.get(name, 0) + answer[f"n{number}"]
-            if f"h{number}" in answer:
-                self.sums[name] = self.sums.get(name, 0) + int(answer[f"h{number}"] or 0)
-            if f"lo{number}" in answer:
-                then = self.ends.get(name, (None, None))
-                lows = [value for value in (then[0], answer[f"lo{number}"]) if value is not None]
-                highs = [value for value in (then[1], answer[f"hi{number}"]) if value is not None]
-                self.ends[name] = (min(lows, default=None), max(highs, default=None))
+        self.rows += answer["rows"]
+        self.size_bytes = max(self.size_bytes, answer["size_bytes"])
+        self.keys += int(answer["keys"] or 0)
+        for column, present in zip(piece.columns, answer["present"], strict=True):
+            self.present[column.name] = self.present.get(column.name, 0) + present
+        for (_, column), total in zip(piece.hashed, answer["sums"], strict=True):
+            self.sums[column.name] = self.sums.get(column.name, 0) + int(total or 0)
+        for (_, column), low, high in zip(piece.ended, answer["lows"], answer["highs"], strict=True):
+            then = self.ends.get(column.name, (None, None))
+            lows = [int(value) for value in (then[0], low) if value is not None]
+            highs = [int(value) for value in (then[1], high) if value is not None]
+            self.ends[column.name] = (min(lows, default=None), max(highs, default=None))
 
 
-def pieces(layout: Layout) -> Iterator[Piece]:
+def pieces(layout: Layout, ends: Sequence[str] = ()) -> Iterator[Piece]:
     """Yields the pieces of a table; the last has no end, for the catalogue only estimates where it is."""
-    parts = [layout.columns[n : n + _COLUMNS_AT_ONCE] for n in range(0, len(layout.columns), _COLUMNS_AT_ONCE)] or [()]
     for first, end in spans(layout.pages, PIECE_PAGES):
-        for number, columns in enumerate(parts):
-            yield Piece(layout=layout, first=first, end=end, columns=columns, counts=number == 0)
+        yield Piece(layout=layout, first=first, end=end, columns=layout.columns, ends=tuple(ends))
+
+
+class _Part(Protocol):
+    """A piece of a table, whatever is asked of it."""
+
+    @property
+    def layout(self) -> Layout:
+        """Returns the table."""
+
+
+Part = TypeVar("Part", bound=_Part)
+
+
+def together(pieces: Iterable[Part]) -> Iterator[list[Part]]:
+    """Yields what is asked for in one statement: a piece, or several small tables."""
+    small: list[Part] = []
+    for piece in pieces:
+        if piece.layout.pages > _SMALL_PAGES:
+            yield [piece]
+            continue
+        small.append(piece)
+        if len(small) == _SMALL_AT_ONCE:
+            yield small
+            small = []
+    if small:
+        yield small
 
 
 def spans(pages: int, size: int) -> Iterator[tuple[int, int | None]]:
@@ -97,26 +131,40 @@ def where(first: int, end: int | None) -> sql.Composable:
     return sql.SQL(" AND ".join(bounds) or "TRUE")
 
 
-def read(connection: connections.Connection, piece: Piece, ends: Sequence[str] = ()) -> dict[str, Any]:
-    """Returns the answer of one pass.
+def read(connection: connections.Connection, asked: Sequence[Piece]) -> list[dict[str, Any]]:
+    """Returns the answer of one pass over each piece, in one statement.
 
     Args:
         connection: inside the transaction, under ``pinned_settings.sql``.
-        piece: what to read.
-        ends: columns whose lowest and highest value are asked for.
+        asked: what to read.
 
     Raises:
         errors.QueryFailed: the server refused it or ended it.
     """
-    query = sql.SQL(statements.load(__package__, "pass.sql")).format(
+    query = sql.SQL("\nUNION ALL\n").join(_query(connection, number, piece) for number, piece in enumerate(asked))
+    return sorted(connections.rows(connection, query), key=lambda row: int(row["number"]))
+
+
+def _query(connection: connections.Connection, number: int, piece: Piece) -> sql.Composed:
+    is_keyed, seed = bool(piece.layout.key), sql.SQL("read.seed")
+    references = {n: sql.Identifier("read", f"c{n}") for n, _ in enumerate(piece.columns, start=1)}
+    return sql.SQL(statements.load(__package__, "pass.sql")).format(
+        number=sql.Literal(number),
         name=sql.Literal(piece.layout.identifier.as_string(connection)),
         table=piece.layout.identifier,
         piece=where(piece.first, piece.end),
-        seed=piece.layout.identity() if piece.layout.key else sql.SQL("0::pg_catalog.int8"),
+        seed=piece.layout.identity() if is_keyed else sql.SQL("0::pg_catalog.int8"),
         columns=_columns(piece),
-        aggregates=_aggregates(piece, ends),
+        keys=seed if is_keyed else sql.SQL("read.whole"),
+        present=_each("count({})", references.values()),
+        sums=_each("sum({})", [column.hash(references[n], seed) for n, column in piece.hashed]),
+        lows=_each("min({})", [references[n] for n, _ in piece.ended]),
+        highs=_each("max({})", [references[n] for n, _ in piece.ended]),
     )
-    return connections.rows(connection, query)[0]
+
+
+def _each(form: str, values: Iterable[sql.Composable]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.SQL(form).format(value) for value in values)
 
 
 def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
@@ -125,7 +173,8 @@ def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
     name = sql.Literal(table.as_string(connection))
     span = where(piece.first, piece.end)
     query = sql.SQL(statements.load(__package__, "count.sql")).format(table=table, name=name, piece=span)
-    return {**connections.rows(connection, query)[0], "keys": 0}
+    answer = {"keys": 0, "present": [], "sums": [], "lows": [], "highs": []}
+    return {**connections.rows(connection, query)[0], **answer}
 
 
 def _columns(piece: Piece) -> sql.Composable:
@@ -133,25 +182,5 @@ def _columns(piece: Piece) -> sql.Composable:
         sql.SQL(", {} AS {}").format(sql.Identifier(column.name), sql.Identifier(f"c{number}"))
         for number, column in enumerate(piece.columns, start=1)
     ]
-    return sql.Composed(
-        [*named, sql.SQL(", {} AS whole").format(piece.layout.identity())] if _wants_rows(piece) else named
-    )
-
-
-def _wants_rows(piece: Piece) -> bool:
-    return piece.counts and not piece.layout.key
-
-
-def _aggregates(piece: Piece, ends: Sequence[str]) -> sql.Composable:
-    asked: list[sql.Composable] = []
-    if piece.counts:
-        asked.append(sql.SQL(", sum(read.whole) AS keys" if _wants_rows(piece) else ", sum(read.seed) AS keys"))
-    for number, column in enumerate(piece.columns, start=1):
-        reference = sql.Identifier("read", f"c{number}")
-        asked.append(sql.SQL(f", count({{}}) AS n{number}").format(reference))
-        if column.name not in piece.layout.key:
-            hashed = column.hash(reference, sql.SQL("read.seed"))
-            asked.append(sql.SQL(f", sum({{}}) AS h{number}").format(hashed))
-        if column.name in ends:
-            asked.append(sql.SQL(f", min({{0}}) AS lo{number}, max({{0}}) AS hi{number}").format(reference))
-    return sql.Composed(asked)
+    whole = [] if piece.layout.key else [sql.SQL(", {} AS whole").format(piece.layout.identity())]
+    return sql.Composed([*named, *whole])
