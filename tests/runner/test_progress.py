@@ -59,3 +59,17 @@ def test_an_end_without_a_start_is_shown_too() -> None:
         progress.cell(1, 2, "nothing yet")
         progress.notebook_ended("40_upgrade.s1", "STOPPED", 2.0)
     assert stream.getvalue().endswith("40_upgrade.s1  STOPPED  2.0 s\n")
+
+
+def test_what_happens_in_a_cell_is_said() -> None:
+    """A note is a line of its own away from a terminal, and stands in the notebook's line at one."""
+    for is_terminal in (False, True):
+        stream = io.StringIO()
+        console = Console(
+            file=stream, force_terminal=is_terminal, width=100, _environ={"TERM": "xterm"}, color_system=None
+        )
+        with Progress(console) as progress:
+            progress.notebook_started("40_upgrade.s1")
+            progress.cell(4, 9, "Upgrade")
+            progress.note("3c waits for pid 7 (report, ann), idle in transaction since 12:00: SELECT ?")
+        assert "3c waits for pid 7 (report, ann), idle in transaction" in stream.getvalue()

@@ -26,6 +26,8 @@ def test_a_wrong_query_is_corrected_and_the_run_ends(workplace: Workplace) -> No
         f"Run {run} of demo began to change the database and was not verified.\n"
         "  why:  a new run would take what that one left for the state before the change.\n"
         f"  next: `alembook run --run {run}` goes on with it; `alembook abandon {run} --reason TEXT` gives it up.\n"
+        "  where it stands:\n"
+        "    8 of 8 revisions of the plan are applied; the database is at f922b94e3bae.\n"
     )
     checks.write_text(good + CHECK.format(column="id"), encoding="utf-8")
     corrected = workplace.alembook("run", "--run", run)

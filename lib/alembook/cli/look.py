@@ -1,4 +1,4 @@
-"""``alembook runs`` and ``alembook show``: looking back, without touching a database."""
+"""``alembook runs`` and ``alembook show``: looking back. Only a run that was killed is asked for at its database."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from alembook import archive, config
+from alembook import archive, config, errors
 from alembook.cli import options
 from alembook.cli.terminal import console, show_facts, show_json, show_table
+from alembook.runner import whereabouts
 
 _UNKNOWN = "not recorded; `alembook run --run` asks the database"
 _Target = Annotated[str, typer.Option("--target", "-t", help="Only this target's.", metavar="TARGET")]
@@ -36,6 +37,8 @@ def show(
     folder = archive.find(configuration.archive.path, run)
     steps = _steps(folder)
     summary = _summary(folder)
+    if summary["standing"] == _UNKNOWN and summary["outcome"] == "interrupted":
+        summary["standing"] = _asked(configuration, folder)
     if json:
         show_json({**summary, "steps": steps, "manifest": folder.manifest()})
         return
@@ -64,9 +67,7 @@ def _summary(folder: archive.RunFolder) -> dict[str, Any]:
         "outcome": "running" if folder.is_worked_on() else outcome,
         "link": _link(folder),
         "exit_code": manifest["exit_code"] if manifest else None,
-        "standing": manifest.get("standing", "")
-        if manifest
-        else "not recorded; `alembook run --run` asks the database",
+        "standing": manifest.get("standing", "") if manifest else _UNKNOWN,
     }
 
 
@@ -77,6 +78,13 @@ def _link(folder: archive.RunFolder) -> str:
         return f"rolled back by {stated[-1]['rolled_back_by']} ({stated[-1]['way']})"
     asked = folder.request()
     return f"rolls back {asked['rolls_back']} ({asked['way']})" if asked.get("rolls_back") else ""
+
+
+def _asked(configuration: config.Configuration, folder: archive.RunFolder) -> str:
+    try:
+        return whereabouts.asked(configuration.target(folder.target), folder)
+    except errors.UsageError:
+        return _UNKNOWN
 
 
 def _steps(folder: archive.RunFolder) -> list[dict[str, Any]]:

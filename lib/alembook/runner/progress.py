@@ -26,6 +26,7 @@ class _Line:
     began: float
     cell: str = ""
     title: str = ""
+    note: str = ""
     verdict: str = ""
     seconds: float | None = None
 
@@ -82,6 +83,15 @@ class Progress:
             if self._lines:
                 self._lines[-1].cell = f"{number}/{total}"
                 self._lines[-1].title = title
+                self._lines[-1].note = ""
+
+    def note(self, text: str) -> None:
+        """Says what happens in the cell that runs: a revision begins, waits for somebody, is committed."""
+        with self._lock:
+            line = self._lines[-1] if self._lines else None
+            if line is not None:
+                line.note = text
+        self._say(f"{line.name}  {text}" if line else text)
 
     def notebook_ended(self, name: str, verdict: str, seconds: float) -> None:
         """Says what became of a notebook.
@@ -134,5 +144,5 @@ def _row(line: _Line) -> tuple[Text, Text, Text, Text]:
         state = Text(line.verdict, style=_STYLES.get(line.verdict, "bold blue"))
     else:
         turn = _SPINNER[int(time.monotonic() * 4) % len(_SPINNER)]
-        state = Text(f"{turn} {line.title or 'kernel starts'}", style="dim")
+        state = Text(f"{turn} {line.note or line.title or 'kernel starts'}", style="dim")
     return Text(line.name), Text(line.cell, style="dim"), Text(line.elapsed(), style="dim"), state

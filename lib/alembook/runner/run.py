@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembook import archive, config, errors
 from alembook.postgres import reach, session
-from alembook.runner import signals, words
+from alembook.runner import signals, whereabouts, words
 from alembook.runner.progress import Progress
 from alembook.runner.sitting import Asked, Result, Sitting
 from alembook.runner.tasks import PREPARING
@@ -38,7 +38,7 @@ def execute(configuration: config.Configuration, asked: Asked, progress: Progres
         words.require_no_rollback(folder)
     with signals.trapped(), session.hold(database, application_name="alembook session") as held:
         if folder is None:
-            _refuse_unresolved(root, asked)
+            _refuse_unresolved(root, target, asked)
             folder = archive.begin(root, target.name, to=asked.to, change_id=asked.change_id)
         words.record(folder, asked)
         sitting = Sitting(configuration, target, folder, asked, progress, database)
@@ -65,7 +65,7 @@ def abandon(configuration: config.Configuration, run_id: str, reason: str) -> Re
         return sitting.give_up(reason)
 
 
-def _refuse_unresolved(root: Path, asked: Asked) -> None:
+def _refuse_unresolved(root: Path, target: config.Target, asked: Asked) -> None:
     if asked.dry_run or asked.last in PREPARING:
         return
     earlier = archive.unresolved(root, asked.target)
@@ -78,6 +78,7 @@ def _refuse_unresolved(root: Path, asked: Asked) -> None:
         )
         raise errors.RunInterrupted(
             f"Run {earlier.run_id} of {asked.target} began to change the database and was not verified.",
+            evidence={"where it stands": whereabouts.asked(target, earlier)},
             why="a new run would take what that one left for the state before the change.",
             next=f"`{go_on}` goes on with it; `alembook abandon {earlier.run_id} --reason TEXT` gives it up.",
         )

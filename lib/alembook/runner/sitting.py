@@ -19,6 +19,7 @@ from alembook.project.plan import Plan
 from alembook.runner import leftovers, notebook, page, signals
 from alembook.runner.kernels import Kernels
 from alembook.runner.progress import Progress
+from alembook.runner.tail import Tail
 from alembook.runner.tasks import CHANGING, Task, chosen, is_current, plan_of, planned
 from alembook.steps import gate, standing
 from alembook.steps.runbook import STEPS, receipt_stem
@@ -188,17 +189,18 @@ class Sitting:
         output = self.folder.attempt_path(task.name, ".ipynb")
         receipts = len(self.folder.attempts(receipt_stem(task.step, task.stage), ".json"))
         self.progress.notebook_started(output.stem)
-        outcome = notebook.execute(
-            source,
-            output,
-            self._parameters(task),
-            events=events,
-            kernels=kernels,
-            cell_timeout_s=self.asked.cell_timeout_s,
-            on_progress=self.progress.cell,
-            clean=self.folder.redactor.clean,
-            is_last=task.step in {"verify", "rollback"},
-        )
+        with Tail(self.folder.path / "events" / f"{task.name}.agent.jsonl", self.progress.note):
+            outcome = notebook.execute(
+                source,
+                output,
+                self._parameters(task),
+                events=events,
+                kernels=kernels,
+                cell_timeout_s=self.asked.cell_timeout_s,
+                on_progress=self.progress.cell,
+                clean=self.folder.redactor.clean,
+                is_last=task.step in {"verify", "rollback"},
+            )
         found = self.folder.attempts(receipt_stem(task.step, task.stage), ".json")
         receipt = archive.read_json(found[-1]) if len(found) > receipts else None
         failure = outcome.failure() or _unfinished(task, receipt)

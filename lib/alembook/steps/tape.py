@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from alembook.project import watch
 from alembook.steps.runbook import Book
 
 SPANS = ["label", "start_s", "seconds", "outcome"]
@@ -55,6 +57,7 @@ class Tape:
             "revision_committed": self._commit,
             "locked": self._lock,
             "part_committed": self._keep,
+            "blocked": self._blocked,
             "failed": self._fail,
         }.get(event["event"])
         if handle:
@@ -74,6 +77,10 @@ class Tape:
             }
         )
         self._sql.append(f"-- {event['ms']:.1f} ms, {event['rows']} rows\n{event['sql'].strip()};\n")
+
+    def _blocked(self, event: Mapping[str, Any]) -> None:
+        """Says in the cell, while it runs, who is waited for."""
+        sys.stdout.write(f"{self._revision} waits for {watch.sentence(event)}\n")
 
     def _retry(self, _: Mapping[str, Any]) -> None:
         self._span("retried")
