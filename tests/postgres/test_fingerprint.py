@@ -44,6 +44,15 @@ _OBJECTS = """
     CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere OPTIONS (password 'hunter2');
     CREATE PUBLICATION told FOR TABLE shop.orders;
 """
+#: PostgreSQL writes each of these otherwise once it has read its own text again.
+_LISTS = r"""
+    CREATE TABLE shop.runs (
+        id int PRIMARY KEY, status varchar(20) CHECK (status IN ('it''s on', 'off', E'a\\b')),
+        stage varchar NOT NULL CHECK (stage NOT IN ('x, y', 'z')), is_on boolean GENERATED ALWAYS AS
+        (status IN ('on', 'off')) STORED, code char(2) CHECK (code IN ('a', 'b')), size int CHECK (size IN (1, 2)));
+    CREATE INDEX some_runs ON shop.runs (id) WHERE status IN ('on', 'off');
+    CREATE VIEW shop.open_runs AS SELECT id FROM shop.runs WHERE stage IN ('x', 'y') AND status <> ALL ('{on}');
+"""
 
 
 @pytest.fixture
@@ -179,6 +188,7 @@ def test_the_search_path_is_put_back(connection: Connection) -> None:
 
 def test_a_restored_copy_is_equal(connection: Connection, database: Database, server: Server, tmp_path: object) -> None:
     """What pg_dump and pg_restore bring over has the same fingerprint, even under other names of databases."""
+    connections.execute(connection, _LISTS)
     major = connections.scalar(connection, "SELECT current_setting('server_version_num')::int")
     copy = server.create_database(f"{database.dbname}_copy")
     for name, arguments in (

@@ -8,6 +8,7 @@ positions of sequences, owners, rights, comments, the order of columns.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,11 @@ class Fingerprint:
         return tuple(each for each in found if each.before != each.after)
 
 
+#: A list of varchar literals, as PostgreSQL writes it for a check; having read that text again (from a
+#: dump) it writes each literal with a cast of its own. SQLAlchemy's Enum and ``IN`` over a varchar make such checks.
+_LISTED = re.compile(r"\(ARRAY\[((?:E?'(?:[^'\\]|''|\\.)*'::character varying(?:, )?)+)\]\)::text\[\]")
+_LITERAL = re.compile(r"E?'(?:[^'\\]|''|\\.)*'::character varying")
+
 #: Kinds of more than one word, so that "materialized view public.v" can be told apart again.
 _LONG_KINDS = ("materialized view", "foreign server", "event trigger")
 _SHOWN = 200
@@ -104,7 +110,16 @@ def read(connection: connections.Connection, *, leave_out_schemas: Collection[st
     with _without_search_path(connection):
         query = statements.load(__package__, "fingerprint.sql")
         found = connections.tuples(connection, query, {"leave_out": list(leave_out_schemas)})
-    return Fingerprint(objects={f"{kind} {name}": definition for kind, name, definition in sorted(found)})
+    return Fingerprint(objects={f"{kind} {name}": _settled(definition) for kind, name, definition in sorted(found)})
+
+
+def _settled(definition: str) -> str:
+    """Returns a definition as the server writes it once it has read its own text again: a restored copy's."""
+
+    def each_cast(match: re.Match[str]) -> str:
+        return f"ARRAY[{_LITERAL.sub(lambda literal: f'({literal[0]})::text', match[1])}]"
+
+    return _LISTED.sub(each_cast, definition)
 
 
 @contextmanager
