@@ -21,6 +21,9 @@ import pytest
 from alembook import errors
 from alembook.postgres import session
 from alembook.postgres.connection import Connection, Database, connect, rows
+from tests.project.conftest import MakeProject, make, relations
+
+__all__ = ["make"]  # a fixture
 
 NOBODY = 65534
 CONFIGURATION = """\
@@ -93,3 +96,32 @@ def test_a_transaction_pooler_is_refused(pooled: Database, connection18: Connect
         session.hold(pooled)
     assert settings_of_the_next(pooled) == before
     assert rows(connection18, HELD) == []
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
+def test_a_project_behind_a_pooler_is_refused(
+    make: MakeProject, database18: Database, pooled: Database, connection18: Connection, driver: str
+) -> None:
+    """The target is reached directly, and env.py has an address of its own that leads to it through the pooler."""
+    project = make(database18, "elsewhere" if driver == "psycopg2" else "asynchronous")
+    if driver == "psycopg2":
+        project.set(environment={"ELSEWHERE_URL": pooled.url()})
+    else:
+        project.edit_env(
+            ('prefix="sqlalchemy."', 'prefix="sqlalchemy.", connect_args={"statement_cache_size": 0}'),
+            ("config.get_section(config.config_ini_section, {})", f"{{'sqlalchemy.url': {pooled.url('asyncpg')!r}}}"),
+        )
+    before = settings_of_the_next(pooled)
+    for action in (project.describe, lambda: project.upgrade("1a0000000021")):
+        with pytest.raises(errors.PoolerRefused) as caught:
+            action()
+        assert caught.value.exit_code == 5
+        assert str(caught.value).splitlines() == [
+            "The project connected through a connection pooler.",
+            "  left: unchanged: nothing was run.",
+            f"  why:  {pooled.label()} leads to the target, but not directly: locks and settings there belong to "
+            "whoever comes next. Nothing was set.",
+            f"  next: Hand it the address of the server itself; {{url}} in `environment` is {database18.label()}.",
+        ]
+        assert settings_of_the_next(pooled) == before
+    assert [name for name in relations(connection18) if name.startswith("relation public")] == []

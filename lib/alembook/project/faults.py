@@ -171,13 +171,7 @@ def wrong_database(
     event: Mapping[str, Any], target: config.Target, database: Database, *, state: str
 ) -> errors.WrongDatabase:
     """Returns the error for a project that connected elsewhere, or for a revision that did."""
-    reached = event["reached"]
-    if "dialect" in reached:
-        place = f"a {reached['dialect']} database ({reached.get('database', 'in memory')})"
-    else:
-        where = reached.get("host") or reached.get("address") or "the default host"
-        port = f":{reached['port']}" if reached.get("port") else ""
-        place = f"{reached['user']}@{where}{port}/{reached['database']}"
+    place = _place(event["reached"])
     why = f"it reached {place}; the target is {database.label()}. Nothing but the question where it is was sent."
     if event.get("revision"):
         return errors.WrongDatabase(
@@ -195,6 +189,28 @@ def wrong_database(
             'alembic_args = ["url={url}"]; one of several databases: bind = "NAME".'
         ),
         state="unchanged: the agent ended before the project's first statement.",
+    )
+
+
+def _place(reached: Mapping[str, Any]) -> str:
+    if "dialect" in reached:
+        return f"a {reached['dialect']} database ({reached.get('database', 'in memory')})"
+    where = reached.get("host") or reached.get("address") or "the default host"
+    port = f":{reached['port']}" if reached.get("port") else ""
+    return f"{reached['user']}@{where}{port}/{reached['database']}"
+
+
+def pooler(event: Mapping[str, Any], database: Database, *, state: str) -> errors.PoolerRefused:
+    """Returns the error for a project, or a revision, that reached the right database through a pooler."""
+    who = f"The revision {event['revision']}" if event.get("revision") else "The project"
+    return errors.PoolerRefused(
+        f"{who} connected through a connection pooler.",
+        why=(
+            f"{_place(event['reached'])} leads to the target, but not directly: locks and settings there belong to "
+            "whoever comes next. Nothing was set."
+        ),
+        next=f"Hand it the address of the server itself; {{url}} in `environment` is {database.label()}.",
+        state=state,
     )
 
 

@@ -23,6 +23,7 @@ OnEvent = Callable[[Event], None]
 
 _TICK_S = 0.25
 _NAME_LENGTH = 63
+_REFUSALS = ("wrong_database", "pooler")
 _UNTOUCHED = "unchanged: nothing was run."
 
 
@@ -133,9 +134,9 @@ class Work:
             return None
         name = event["event"]
         self._part.take(event)
-        if name in {"connected", "transaction", "failed", "wrong_database"}:
+        if name in {"connected", "transaction", "failed", *_REFUSALS}:
             self._told[name] = event
-        if name in {"failed", "wrong_database"} and self._revision:
+        if name in {"failed", *_REFUSALS} and self._revision:
             event = self._told[name] = {"revision": self._revision, "attempts": self._attempts, **event}
         if name == "revision_started":
             self._revision, self._attempts = event["revision"], event["attempt"]
@@ -192,6 +193,8 @@ class Work:
             errors.StepFailed: why it did not, and what is applied, asked on a new connection.
         """
         refused, failed = self._told.get("wrong_database"), self._told.get("failed")
+        if "pooler" in self._told:
+            raise faults.pooler(self._told["pooler"], self._database, state=self._left())
         if refused is not None:
             self._require_session()
             raise faults.wrong_database(refused, self._target, self._database, state=self._left())

@@ -54,6 +54,22 @@ def literal(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
 
+def backend_pid(dbapi: Any) -> Optional[int]:
+    """Returns the pid the driver was told when it connected, which is a pooler's own where one answered.
+
+    Known of psycopg, psycopg2, asyncpg and pg8000; None for another driver.
+    """
+    inner = getattr(dbapi, "_connection", dbapi)
+    key = getattr(inner, "_backend_key_data", None)
+    if isinstance(key, bytes) and len(key) >= 4:  # pg8000 keeps pid and secret as they came
+        return int.from_bytes(key[:4], "big")
+    for holder, name in ((inner, "get_server_pid"), (getattr(inner, "info", None), "backend_pid")):
+        found = getattr(holder, name, None)
+        if found is not None:
+            return int(found() if callable(found) else found)
+    return None
+
+
 class Door:
     """Lets the project reach the target and nothing else.
 
@@ -99,10 +115,13 @@ class Door:
 
     def _after(self, dbapi: Any, record: Any) -> None:  # noqa: ARG002
         """Proves the database, then sets the limits; nothing of the project was sent yet."""
-        if self.holder(dbapi) is None:
+        server, holder = rows(dbapi, "SELECT pg_backend_pid(), " + self._holder)[0]
+        client = backend_pid(dbapi)
+        is_pooled = client is not None and client != server
+        if holder is None or is_pooled:
             found = {name: value for name, value in self.reached(dbapi).items() if value is not None}
             port = self._asked.get("port") or found.get("port")  # a socket has none that the server could tell
-            self._refuse(dict(self._asked, **dict(found, port=port)))
+            self._refuse(dict(self._asked, **dict(found, port=port)), "wrong_database" if holder is None else "pooler")
         self._set(dbapi, self._settings)
         with Caught() as caught:
             self._set(dbapi, _WHERE_POSSIBLE)
@@ -142,9 +161,9 @@ class Door:
             rows(dbapi, "SELECT set_config('lock_timeout', '{}', false)".format(lock_timeout_ms))
         return str(transaction)
 
-    def _refuse(self, reached: Mapping[str, Any]) -> None:
+    def _refuse(self, reached: Mapping[str, Any], event: str = "wrong_database") -> None:
         """Ends the process here and now: an exception could be caught by the project, which would go on elsewhere."""
-        self._wire.send("wrong_database", reached=dict(reached))
+        self._wire.send(event, reached=dict(reached))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(REFUSED)
