@@ -154,10 +154,33 @@ def test_what_others_write_is_told_from_damage_while_writers_run(done: Desk) -> 
         "values of public.events_2026": Outcome.UNVERIFIED,
     }
     assert traffic["rows of public.heap"].why == (
-        "1 row too many; the run did not touch the table, and others may write"
+        "1 row too many; the run itself added and removed none, and others may write"
     )
-    done.execute("DELETE FROM people WHERE id = 100 AND false; UPDATE people SET note = 'x' WHERE id = 1")
-    assert closed_by(done.verify())["values of public.people"].outcome is Outcome.FAILED
+    done.execute("INSERT INTO people (name) VALUES ('new'); UPDATE people SET note = 'x' WHERE id = 1")
+    found = {check.name: check for check in done.verify().checks}
+    assert found["values of public.people"].outcome is Outcome.FAILED
+    assert (found["rows of public.people"].grade, found["rows of public.people"].outcome) == (
+        Grade.SHOULD,
+        Outcome.UNVERIFIED,
+    )
+
+
+def test_what_the_run_itself_did_is_damage_whoever_else_writes(desk: Desk) -> None:
+    """The server counted its rows in its own transaction: one deleted by it fails, one inserted by others or not."""
+    revision = next((desk.folder / "project/migrations/versions").glob("2b*.py"))
+    deleting = 'op.execute("DELETE FROM visits WHERE id = 7")\n    op.create_index'
+    text = revision.read_text(encoding="utf-8").replace("op.create_index", deleting, 1)
+    revision.write_text(text, encoding="utf-8")
+    desk.configure(writers="running")
+    desk.migrate("head")
+    desk.execute("INSERT INTO visits (person_id, place) VALUES (1, 'by the application')")
+    check = closed_by(desk.verify())["rows of public.visits"]
+    assert (check.outcome, check.expected, check.found, check.why) == (
+        Outcome.FAILED,
+        "200",
+        "200",
+        "the run itself removed 1 row, and no rule declares it",
+    )
 
 
 def test_a_sequence_that_cannot_be_asked_is_unverified(done: Desk) -> None:

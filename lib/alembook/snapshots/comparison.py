@@ -28,8 +28,8 @@ DTYPES = {
 }
 _WORST_FIRST = [Outcome.FAILED, Outcome.UNVERIFIED, Outcome.PASSED]
 _UNSEEN = "not counted: "
-#: What is said of a difference that may be somebody else's.
-TRAFFIC = "the run did not touch the table, and others may write"
+#: What is said of another number of rows that may be somebody else's.
+OTHERS = "the run itself added and removed none, and others may write"
 _Value = TypeVar("_Value")
 
 
@@ -41,7 +41,7 @@ class _Known:
     unknown: str = ""
     left_out: str = ""
     grade: Grade = Grade.MUST
-    is_traffic: bool = False
+    own: int | None = None
     is_created: bool = False
     is_dropped: bool = False
 
@@ -66,7 +66,7 @@ def compare(
     unknown: Mapping[str, str] | None = None,
     grades: Mapping[str, Grade] | None = None,
     left_out: Mapping[str, str] | None = None,
-    traffic: Collection[str] = (),
+    own: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Returns one row per table that is on either side, in a rule, or left out.
 
@@ -80,8 +80,7 @@ def compare(
         grades: how much a table's rule weighs; must when it is not here.
         left_out: tables that were asked for and not counted afterwards -> why (``Measurement.left_out``). They are
             UNVERIFIED: must where they were counted before or have a rule, else should.
-        traffic: tables the run did not touch while others may write: another number of rows there may be theirs, a
-            should that is UNVERIFIED, unless a rule speaks of the table.
+        own: table -> rows the run itself added, by the server's count, while others may write: it is judged by these.
 
     Tables are named "schema.table", or "table" where exactly one schema has it.
 
@@ -95,13 +94,12 @@ def compare(
     names = set(sides[0]) | set(sides[1]) | set(unseen)
     rows, why = placed(expected or {}, names), placed(unknown or {}, names)
     weights = placed(grades or {}, names)
-    made, gone = placed(dict.fromkeys(created, ""), names), placed(dict.fromkeys(dropped, ""), names)
+    made, gone = (placed(dict.fromkeys(tables, ""), names) for tables in (created, dropped))
 
     def line(name: str) -> dict[str, Any]:
-        told: Any = {"expected": rows.get(name), "unknown": why.get(name, ""), "left_out": unseen.get(name, "")}
-        grade = weights.get(name, Grade.MUST)
-        is_traffic = name in traffic and name not in rows
-        known = _Known(**told, grade=grade, is_traffic=is_traffic, is_created=name in made, is_dropped=name in gone)
+        told: Any = {"unknown": why.get(name, ""), "left_out": unseen.get(name, ""), "expected": rows.get(name)}
+        fate: Any = {"is_created": name in made, "is_dropped": name in gone, "own": (own or {}).get(name)}
+        known = _Known(**told, **fate, grade=weights.get(name, Grade.MUST))
         counted = sides[0].get(name), sides[1].get(name)
         return _line(name, *counted, _judge(*counted, known) if name in names else _unplaced(name, names, known))
 
@@ -167,14 +165,25 @@ def _judge_new(after: int, known: _Known) -> _Judgement:
 
 def _counted(expected: int, after: int, known: _Known, reason: str) -> _Judgement:
     difference = after - expected
+    if known.own is not None and known.expected is None:
+        return _by_own(expected, after, known.own)
     if not difference:
         return _Judgement(verdict=Outcome.PASSED, expected=expected, reason=reason, grade=known.grade)
     kind = "missing" if difference < 0 else "too many"
     told = f"{rows_text(abs(difference))} {kind}" + (f" ({reason})" if reason else "")
-    if known.is_traffic:
-        told = f"{told}; {TRAFFIC}"
-        return _Judgement(verdict=Outcome.UNVERIFIED, expected=expected, reason=told, grade=Grade.SHOULD)
     return _Judgement(verdict=Outcome.FAILED, expected=expected, reason=told, grade=known.grade)
+
+
+def _by_own(before: int, after: int, own: int) -> _Judgement:
+    """Judges a table whose rows should stay, by what the run itself did; what is left of a difference is traffic."""
+    if own:
+        deed = f"the run itself {'added' if own > 0 else 'removed'} {rows_text(abs(own))}, and no rule declares it"
+        return _Judgement(verdict=Outcome.FAILED, expected=before, reason=deed)
+    if after == before:
+        return _Judgement(verdict=Outcome.PASSED, expected=before)
+    kind = "missing" if after < before else "too many"
+    reason = f"{rows_text(abs(after - before))} {kind}; {OTHERS}"
+    return _Judgement(verdict=Outcome.UNVERIFIED, expected=before, reason=reason, grade=Grade.SHOULD)
 
 
 def _unplaced(name: str, names: Collection[str], known: _Known) -> _Judgement:
@@ -220,7 +229,7 @@ def _check(row: Mapping[Hashable, Any]) -> Check:
     name = f"{row['schema']}.{row['table']}" if row["schema"] else str(row["table"])
     outcome = Outcome(row["verdict"])
     is_unseen = str(row["reason"]).startswith(_UNSEEN)
-    is_traffic = str(row["reason"]).endswith(TRAFFIC)
+    is_traffic = str(row["reason"]).endswith(OTHERS)
     return Check(
         name=f"rows of {name}",
         subject=name,

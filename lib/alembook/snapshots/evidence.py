@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from alembook.snapshots.comparison import TRAFFIC
 from alembook.snapshots.measurement import MAY_NOT_READ
 from alembook.verdict import Check, Grade, Outcome
 
 EVERY = "*"
+_TRAFFIC = "the run did not touch the table, and others may write"
 _EQUAL_ON_BOTH = "equal on what both have"
 
 
@@ -138,7 +138,7 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
         word="different",
         columns=differing,
         nulls=nulls,
-        reason=f"{reason}; {TRAFFIC}" if is_traffic else reason,
+        reason=f"{reason}; {_TRAFFIC}" if is_traffic else reason,
         grade=Grade.SHOULD if is_traffic else Grade.MUST,
     )
 

@@ -23,6 +23,7 @@ class Seen:
     Attributes:
         now: what was measured.
         executed: tables that the run's statements lead to.
+        own_rows: table -> rows the run itself added (removed ones taken off), where that is known.
         unmeasured: those of them that were there before and were not measured then.
         orphans: as ``orphans.count``.
         declared: the declared checks' outcomes.
@@ -31,6 +32,7 @@ class Seen:
 
     now: measurement.Measurement
     executed: set[str]
+    own_rows: Mapping[str, int]
     unmeasured: list[str]
     orphans: Mapping[str, Mapping[str, object]]
     declared: list[Check]
@@ -71,11 +73,13 @@ def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         executed = touched.executed(book, connection)
         there = before.outline(book, connection)
+        own = touched.own_rows(book, there, backfilled=touched.backfilled(book, connection), executed=executed)
         only = None if earlier.scope.tables is None else earlier.scope.tables | (there - earlier.there)
         now = before.measure(book, connection, earlier=earlier.columns, only=only)
         return Seen(
             now=now,
             executed=executed & there,
+            own_rows=own,
             unmeasured=sorted(name for name in executed & there if only is not None and name not in only),
             orphans=before.orphaned(book, connection, now),
             declared=checks.after(
@@ -124,7 +128,7 @@ def _counted(book: Book, earlier: before.Before, seen: Seen) -> pd.DataFrame:
         unknown=values.unknown(),
         grades=values.grades(),
         left_out=seen.now.left_out,
-        traffic=before.names(seen.now) - seen.executed if is_running else (),
+        own=seen.own_rows if is_running else {},
     )
 
 

@@ -13,7 +13,7 @@ from alembook.backfills import SQL, Backfill, declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings import hidden
 from alembook.snapshots import checks, reach
-from alembook.steps.runbook import Book
+from alembook.steps.runbook import Book, notebook_stem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +68,39 @@ def executed(book: Book, connection: connections.Connection) -> set[str]:
     Raises:
         errors.QueryFailed: the catalogue cannot be read.
     """
-    said = {word for text in _executed(book) for word in reach.words(text)}
-    return reach.read(connection).named(said)
+    return reach.read(connection).named({word for text in _executed(book) for word in reach.words(text)})
+
+
+def backfilled(book: Book, connection: connections.Connection) -> set[str]:
+    """Returns the tables that the plan's backfills lead to. Raises as ``executed``."""
+    return reach.read(connection).named({word for text in _backfilled(book) for word in reach.words(text)})
+
+
+def own_rows(
+    book: Book, tables: Collection[str], *, backfilled: Collection[str], executed: Collection[str]
+) -> dict[str, int]:
+    """Returns how many rows the run itself added to tables, those it removed taken off; tables left out: not known.
+
+    The server counts them in each revision's own transaction, so what others write meanwhile is not in them. It is not
+    known where a revision truncates, commits in its middle, or was not told to its end; nor what a backfill added.
+
+    Args:
+        book: with a plan.
+        tables: "schema.table" of what is asked for.
+        backfilled: those that backfills lead to.
+        executed: those that any statement of the run leads to: it added nothing to the others.
+    """
+    plan = book.plan()
+    stems = [f"{notebook_stem('upgrade', stage.number)}.agent" for stage in plan.stages]
+    told = [event for stem in stems for event in book.folder.events_of(stem) if event["event"] == "revision_committed"]
+    counted = {event["revision"]: event.get("changes") for event in told}
+    sums: dict[str, int] = {}
+    for changes in counted.values():
+        for table, rows in (changes or {}).items():
+            sums[table] = sums.get(table, 0) + rows["inserted"] - rows["deleted"]
+    is_known = all(counted.get(revision) is not None for revision in plan.order())
+    known = {name for name in tables if name not in executed or (is_known and name not in backfilled)}
+    return {name: sums.get(name, 0) for name in known}
 
 
 def _hidden(book: Book) -> Iterator[str]:
@@ -102,6 +133,11 @@ def _executed(book: Book) -> Iterator[str]:
     yield book.plan().version_table
     for path in (book.folder.path / "sql").rglob("*.sql"):
         yield path.read_text(encoding="utf-8")
+    yield from _backfilled(book)
+
+
+def _backfilled(book: Book) -> Iterator[str]:
+    """Yields tables and statements of the plan's backfills."""
     for each in _backfills(book):
         yield each.table
         if isinstance(each.apply, SQL):
