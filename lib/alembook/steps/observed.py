@@ -22,6 +22,7 @@ BLOCKS = {
     "ROW EXCLUSIVE": "changes of the table",
     "ROW SHARE": "changes of the table",
     "ACCESS SHARE": "nobody but ACCESS EXCLUSIVE",
+    "not observed": "not known",
 }
 LOCKS = ["stage", "revision", "table", "rows", "size_bytes", "lock", "keeps waiting", "held_ms", "rewritten", "seen"]
 REVISIONS = ["stage", "revision", "what", "seconds", "statements", "most repeated", "rows changed", "wal_bytes", "lock"]
@@ -68,9 +69,9 @@ class Revision:
 
     @property
     def strongest(self) -> str:
-        """Returns the strongest lock on any table that was there before, "" for none."""
+        """Returns the strongest lock that was seen on any table that was there before, in words."""
         modes = {each["mode"] for each in self.locks.values()} | set(self.beside.values())
-        return next((mode for mode in BLOCKS if mode in modes), "")
+        return next((mode for mode in BLOCKS if mode in modes), "not observed" if self.unobserved else "none")
 
     def rows_changed(self) -> int | None:
         """Returns the rows it inserted, updated and deleted; None where nobody counted them all."""
@@ -94,10 +95,16 @@ def read(folder: archive.RunFolder, plan: Plan) -> list[Revision]:
     for stage in plan.stages:
         events = folder.events_of(f"{notebook_stem('upgrade', stage.number)}.agent")
         found += _of_stage(events, stage.number)
-    for each in found:  # every revision writes its own row there, and nobody waits for it
-        for table in [name for name in each.locks if name.rpartition(".")[2] == plan.version_table]:
-            del each.locks[table]
+    for each in found:
+        _without_alembics(each, plan.version_table)
     return found
+
+
+def _without_alembics(each: Revision, version_table: str) -> None:
+    """Leaves out the table in which every revision writes its own row, and for which nobody waits."""
+    for known in (each.locks, each.changes or {}, each.beside):
+        for table in [name for name in known if name.rpartition(".")[2] == version_table]:
+            del known[table]
 
 
 def failure(folder: archive.RunFolder, plan: Plan) -> Mapping[str, Any]:
@@ -173,7 +180,7 @@ def revisions_frame(found: Iterable[Revision], plan: Plan) -> pd.DataFrame:
             "most repeated": f"{each.repeated:,} x {each.repeated_sql}" if each.repeated > 1 else "",
             "rows changed": "not counted" if each.changes is None else f"{each.rows_changed():,}",
             "wal_bytes": each.wal_bytes,
-            "lock": each.strongest or "none",
+            "lock": each.strongest,
         }
         for each in found
     ]
@@ -214,6 +221,9 @@ def _locks(each: Revision) -> Iterator[tuple[str, str, float | None, str]]:
     for table, mode in each.beside.items():
         if table not in each.locks:
             yield table, mode, None, "from beside, outside a transaction"
+    if not each.beside:
+        for statement in each.unobserved:
+            yield "", "not observed", None, f"outside a transaction: {statement}"
 
 
 def spans_frame(found: Iterable[Revision]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Locks and rows gate; times only warn, and say where they were measured (a restor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,15 @@ class Rehearsed:
     Attributes:
         revisions: by id.
         backfills: by name, as the receipt of a backfill has them.
-        rows_before: "schema.table" -> rows of the copy before the first revision.
+        tables_before: "schema.table" of every table of the copy before the first revision, Alembic's own left out.
+        rows_before: "schema.table" -> rows of those that are verified.
         measured_on: where its times were measured.
         verified: "tables", "rows", "seconds" of the verification on the copy.
     """
 
     revisions: Mapping[str, Revision]
     backfills: Mapping[str, Mapping[str, Any]]
+    tables_before: Collection[str]
     rows_before: Mapping[str, int]
     measured_on: str
     verified: Mapping[str, Any]
@@ -53,6 +55,7 @@ def of(book: Book) -> Rehearsed | None:
     return Rehearsed(
         revisions=observed.from_json(receipt["revisions"]),
         backfills=receipt["backfills"],
+        tables_before=set(receipt["tables_before"]),
         rows_before=receipt["rows_before"],
         measured_on=receipt["measured_on"],
         verified=receipt["verified"],
@@ -75,15 +78,16 @@ def upgraded(book: Book, tape: Tape) -> tuple[list[Check], pd.DataFrame]:
     slack = _slack(book, found)
     seconds = {span["label"]: span["seconds"] for span in tape.spans if span["outcome"] == "committed"}
     known = [(found.revisions[name], name) for name in tape.committed if name in found.revisions]
+    changes = {name: _without(tape.changes.get(name), book.plan().version_table) for _, name in known}
     stronger = {name: _stronger(found, each, tape.locks.get(name, {})) for each, name in known}
-    moved = {name: _moved(each.changes, tape.changes.get(name), slack) for each, name in known}
+    moved = {name: _moved(each.changes, changes[name], slack) for each, name in known}
     rows = [
         {
             "revision": name,
-            "lock rehearsed": each.strongest or "none",
-            "lock": _strongest(found, tape.locks.get(name, {})) or "none",
+            "lock rehearsed": each.strongest,
+            "lock": _strongest(found, tape.locks.get(name, {})) or "none at its commit",
             "rows rehearsed": each.rows_changed(),
-            "rows": _total(tape.changes.get(name)),
+            "rows": _total(changes[name]),
             "seconds rehearsed": each.seconds,
             "seconds": seconds.get(name),
             "verdict": Outcome.FAILED.value if stronger[name] or moved[name] else Outcome.PASSED.value,
@@ -193,7 +197,7 @@ def _is_near(expected: int, found: int, slack: int) -> bool:
 def _tables(found: Rehearsed, locks: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yields the locked tables that were there before the run: nobody waits for a new one."""
     for table, mode in locks.items():
-        if table in found.rows_before and not table.endswith(".alembic_version"):
+        if table in found.tables_before:
             yield table, mode
 
 
@@ -224,6 +228,14 @@ def _moved(
         if not _is_near(then, now, slack):
             wrong.append(f"{now:,} rows of {table}, rehearsed {then:,}")
     return wrong
+
+
+def _without(
+    changes: Mapping[str, Mapping[str, int]] | None, version_table: str
+) -> dict[str, Mapping[str, int]] | None:
+    if changes is None:
+        return None
+    return {name: counts for name, counts in changes.items() if name.rpartition(".")[2] != version_table}
 
 
 def _total(changes: Mapping[str, Mapping[str, int]] | None) -> int | None:

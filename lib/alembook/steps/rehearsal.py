@@ -15,6 +15,7 @@ import pandas as pd
 
 from alembook import display, errors
 from alembook.postgres import connection as connections
+from alembook.postgres.fingerprint import Fingerprint
 from alembook.snapshots import measurement
 from alembook.steps import advice, backfill, observed, rehearsing, standing, upgrade, verification, wayback
 from alembook.steps.receipt import Receipt
@@ -161,7 +162,7 @@ def _perform(copy: Copy, seen: _Seen) -> None:
     seen.revisions = observed.read(copy.folder, copy.plan)
     start = wayback.at_start(watch, schema)
     seen.tables = start.tables
-    seen.facts = {**_measured(copy, seen), "size_before_bytes": size, "size_after_bytes": _size(watch)}
+    seen.facts = {**_measured(copy, seen, schema), "size_before_bytes": size, "size_after_bytes": _size(watch)}
     if seen.parts[-1].step == "verify":  # whatever it says: what the way back loses is worth knowing
         end = _end(copy, watch)
         copy.folder.write_receipt("fingerprint.end", end.schema.to_json())
@@ -196,8 +197,10 @@ def _part(copy: Copy, part: Receipt) -> list[Check]:
     return [Check(name=f"{what} succeeds on the copy", outcome=Outcome.PASSED, found=f"{len(part.checks)} checks")]
 
 
-def _measured(copy: Copy, seen: _Seen) -> dict[str, Any]:
+def _measured(copy: Copy, seen: _Seen, schema: Fingerprint) -> dict[str, Any]:
     """Returns what production is measured against."""
+    named = [name.partition(" ")[2] for name in schema.objects if name.startswith("table ")]
+    tables = sorted(name for name in named if name.rpartition(".")[2] != copy.plan.version_table)
     moved: dict[str, Mapping[str, Any]] = {
         each["backfill"]: each for part in seen.parts if part.step == "backfill" for each in part.facts["backfills"]
     }
@@ -208,6 +211,7 @@ def _measured(copy: Copy, seen: _Seen) -> dict[str, Any]:
         "revisions": observed.to_json(seen.revisions),
         "backfills": moved,
         "verified": {**_counts(verified), "seconds": round(verified.seconds, 3)} if verified else {},
+        "tables_before": tables,
         "rows_before": {f"{row['schema']}.{row['table']}": int(row["rows"]) for row in seen.tables.to_dict("records")},
     }
 
