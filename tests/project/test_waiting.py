@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from alembook.postgres.connection import Connection, Database, connect, execute, rows
+import pytest
+
+from alembook.postgres.connection import Connection, Database, connect, execute, rows, scalar
 from alembook.project import state
 from tests.project.conftest import Project
 
@@ -102,3 +104,28 @@ def test_others_wait_no_longer_than_the_limit(generic: Project, connection18: Co
     assert named[0]["query"] == "SELECT count(*) FROM accounts WHERE email <> ?"
     assert named[0]["pid"] == connection18.info.backend_pid
     assert named[0]["since"].startswith("20")
+
+
+@pytest.mark.parametrize(
+    ("statement", "holds"),
+    [
+        ("SET LOCAL lock_timeout = 0", "2s"),
+        ("SET lock_timeout = '1h'", "2s"),
+        ("SELECT set_config('lock_timeout', '0', true)", "2s"),
+        ("RESET lock_timeout", "2s"),
+        ("RESET ALL", "2s"),
+        ("SET LOCAL lock_timeout = '50ms'", "50ms"),
+    ],
+)
+def test_a_revision_cannot_wait_longer_than_the_policy(
+    generic: Project, connection18: Connection, statement: str, holds: str
+) -> None:
+    """A revision may set a tighter limit for itself; one that is looser, or none, does not hold."""
+    body = f"""
+        op.execute("{statement}")
+        shown = op.get_bind().exec_driver_sql("SHOW lock_timeout").scalar()
+        op.execute("CREATE TABLE limit_was_" + shown + " (id int)")
+    """
+    generic.revision("4d0000000004", GENERIC[2], body)
+    generic.upgrade(*GENERIC, "4d0000000004")
+    assert scalar(connection18, f"SELECT to_regclass('limit_was_{holds}')") == f"limit_was_{holds}"

@@ -209,3 +209,12 @@ def test_a_block_that_did_nothing_left_nothing(wedge: Project) -> None:
     assert caught.value.state == "the database is at 4d0000000064, by its version table."
     assert "committed of 5e0000000065" not in caught.value.evidence
     assert caught.value.next.startswith("Correct the cause in the data and go on with this run")
+
+
+def test_the_wedge_is_taken_back(wedge: Project, connection18: Connection) -> None:
+    """Downgrades leave their transaction as upgrades do: an index dropped concurrently, a commit for each revision."""
+    wedge.upgrade(*WEDGE)
+    wedge.downgrade(*reversed(WEDGE))
+    assert state.read(connection18) == ()
+    assert scalar(connection18, "SELECT to_regclass('drafts')") is None
+    assert [event["revision"] for event in wedge.told("revision_committed")] == [*WEDGE, *reversed(WEDGE)]

@@ -17,6 +17,7 @@ from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
 _SHOWN = 10
+_LOOKED_BACK = 100
 #: A table is perhaps not created: the source asks first.
 _UNSURE = frozenset({"if_not_exists", "conditional"})
 _STAMP = (
@@ -132,9 +133,9 @@ def _against_record(book: Book, found: state.State, now: Fingerprint) -> tuple[l
 
 
 def _recorded(book: Book, rows: Sequence[str]) -> Moment | None:
-    """Returns the newest end of an upgrade on this target that left it at these version rows."""
+    """Returns the newest end of an upgrade on this target that left it at these version rows, among the latest runs."""
     root = book.folder.path.parent.parent
-    for run in reversed(archive.runs(root, book.target.name)):
+    for run in reversed(archive.runs(root, book.target.name)[-_LOOKED_BACK:]):
         for moment in reversed(drift.recorded(run)):
             if moment.role == "end" and sorted(moment.rows) == sorted(rows):
                 return moment

@@ -26,6 +26,11 @@ _CONCURRENT = re.compile(
     r"^\s*(CREATE\s+(UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\b.*|ALTER\s+TABLE\b.*\bDETACH\b.*)\s+CONCURRENTLY\b",
     re.IGNORECASE | re.DOTALL,
 )
+#: A revision sets, or takes back, how long it waits for a lock.
+_SETS_LIMIT = re.compile(r"\block_timeout\b|^\s*(RESET|DISCARD)\s+ALL\b", re.IGNORECASE)
+#: Sets the limit unless a tighter one holds. Parameter: milliseconds.
+_CAP = """SELECT set_config('lock_timeout', '{0}', false)
+ WHERE (extract(epoch FROM current_setting('lock_timeout')::interval) * 1000)::bigint NOT BETWEEN 1 AND {0}"""
 LITERAL = re.compile(r"'[^']*'|\b\d+\b")
 
 
@@ -132,7 +137,9 @@ class Tape:
         if _CONCURRENT.match(statement):
             self._is_long = True
             self._limit(connection, self._limits["concurrent_lock_timeout_ms"])
-        elif self._is_long:  # one that failed did not get to _after, and the project went on
+        elif self._is_long and not statement.lstrip().upper().startswith(
+            "ROLLBACK"
+        ):  # one that failed did not get to _after, and the project went on
             self._is_long = False
             self._limit(connection, self._limits["lock_timeout_ms"])
         started: List[float] = connection.info.setdefault("alembook_started", [])
@@ -144,6 +151,8 @@ class Tape:
         if _CONCURRENT.match(statement):
             self._is_long = False
             self._limit(connection, self._limits["lock_timeout_ms"])
+        elif self.revision is not None and _SETS_LIMIT.search(statement) and self._limits["lock_timeout_ms"]:
+            rows(raw(connection), _CAP.format(int(self._limits["lock_timeout_ms"])))
         if not self._is_muted:
             looked = self._look(connection, statement, started)
             self.has_truncated = self.has_truncated or bool(TRUNCATE.search(statement))
