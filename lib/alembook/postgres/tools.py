@@ -13,6 +13,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psycopg2.extensions
@@ -114,7 +115,16 @@ def _is_without_ssl(database: Database) -> bool:
 
 
 def _tool(name: str, path: Path) -> Tool | None:
-    """Returns the program at a path by what it says of itself, or None when it says nothing."""
+    """Returns the program at a path by what it says of itself, or None when it says nothing; asked once."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _asked(name, path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@cache
+def _asked(name: str, path: Path, _file: tuple[int, int, int]) -> Tool | None:
     try:
         finished = process.run([str(path), "--version"], environment=config.child_environment(_ENGLISH), timeout_s=30)
     except errors.ToolMissing:
