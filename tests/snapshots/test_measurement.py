@@ -182,6 +182,29 @@ def test_an_empty_database_is_an_empty_table(connection18: Connection) -> None:
     assert (list(found.columns), len(found), str(found["rows"].dtype)) == (list(measurement.DTYPES), 0, "int64")
 
 
+def test_a_table_of_sixteen_hundred_columns_is_measured(connection18: Connection) -> None:
+    """The most a table has, in one pass."""
+    named = ", ".join(f"c{n} int" for n in range(1600))
+    connections.execute(connection18, f"CREATE TABLE t ({named}); INSERT INTO t (c0, c1599) VALUES (1, 2), (1, NULL)")
+    found = measured(connection18).columns
+    nulls = dict(zip(found["column"], found["nulls"], strict=True))
+    assert (nulls["c0"], nulls["c1"], nulls["c1599"], len(found)) == (0, 2, 1, 1601)
+
+
+def test_many_small_tables_are_told_apart(connection18: Connection) -> None:
+    """They are asked for together, whatever their columns and keys."""
+    for number in range(40):
+        key = ", PRIMARY KEY (c0)" if number % 3 else ""
+        columns = ", ".join(f"c{n} {('int', 'text', 'numeric')[n % 3]}" for n in range(1 + number % 5))
+        connections.execute(connection18, f"CREATE TABLE t{number} ({columns}{key})")
+        connections.execute(connection18, f"INSERT INTO t{number} SELECT generate_series(1, {number})")
+    found = measured(connection18)
+    assert counts(found) == {f"public.t{number}": number for number in range(40)}
+    alone = measured(connection18, include=["t17"]).columns
+    together = found.columns[found.columns["table"] == "t17"]
+    assert together.to_dict("records") == alone.to_dict("records")
+
+
 def test_counts_go_to_csv_and_back(tmp_path: Path) -> None:
     """Names that look like something else stay names."""
     tables = measurement.frame([("public", "null", 1, 2), ("NA", "007", 3, 4), ("public", "true", 5, 6)])

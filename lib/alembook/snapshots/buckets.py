@@ -141,25 +141,26 @@ def identity(layout: Layout) -> sql.Composable:
     """Returns the expression of a row's seed, over the table's own columns."""
     if layout.key:
         return layout.identity()
-    hashes = [each.hash(sql.Identifier(each.name), _constant(n)) for n, each in enumerate(layout.columns, start=1)]
+    hashes = [
+        each.hash(sql.Identifier(each.name), sql.SQL(_constant(n))) for n, each in enumerate(layout.columns, start=1)
+    ]
     return _mixed(hashes) if hashes else sql.SQL("0::pg_catalog.int8")
 
 
 def columns(layout: Layout) -> sql.Composable:
     """Returns the columns outside the key as ``, ... AS c1, ... AS c2``; without a key there are none."""
-    named = layout.values() if layout.key else ()
-    return sql.Composed(
-        sql.SQL(", {} AS {}").format(sql.Identifier(each.name), sql.Identifier(f"c{n}"))
-        for n, each in enumerate(named, start=1)
-    )
+    named: list[sql.Composable] = []
+    for number, column in enumerate(layout.values() if layout.key else (), start=1):
+        named += [sql.SQL(", "), sql.Identifier(column.name), sql.SQL(f" AS c{number}")]
+    return sql.Composed(named)
 
 
 def hashes(layout: Layout) -> list[sql.Composable]:
     """Returns the expressions of the hashes of c1, c2, ..., each seeded with its row and its place."""
-    seed = sql.SQL("(read.seed # {})")
     named = layout.values() if layout.key else ()
     return [
-        each.hash(sql.Identifier("read", f"c{n}"), seed.format(_constant(n))) for n, each in enumerate(named, start=1)
+        sql.SQL(each.form.format(column=f"read.c{n}", seed=f"(read.seed # {_constant(n)})"))
+        for n, each in enumerate(named, start=1)
     ]
 
 
@@ -175,9 +176,12 @@ def _whole(layout: Layout) -> sql.Composable:
 
 
 def _mixed(hashes: list[sql.Composable]) -> sql.Composable:
-    return sql.SQL(" # ").join(sql.SQL("coalesce({}, 0)").format(each) for each in hashes)
+    parts: list[sql.Composable] = []
+    for each in hashes:
+        parts += [sql.SQL(" # coalesce(" if parts else "coalesce("), each, sql.SQL(", 0)")]
+    return sql.Composed(parts)
 
 
-def _constant(number: int) -> sql.Composable:
+def _constant(number: int) -> str:
     """Returns a constant that stands for a column's place."""
-    return sql.SQL("{}::pg_catalog.int8").format(sql.Literal(number * _SPREAD % 2**63))
+    return f"{number * _SPREAD % 2**63}::pg_catalog.int8"

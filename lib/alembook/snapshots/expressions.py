@@ -115,5 +115,9 @@ class Column:
 
     def hash(self, reference: sql.Composable, seed: sql.Composable) -> sql.Composable:
         """Returns the expression of the column's 64-bit hash; NULL or 0 where it is NULL."""
-        form = _BY_TEXT if self.by_text else _FORMS.get(self.base, _GENERAL)
-        return sql.SQL(form).format(column=reference, seed=seed)
+        return sql.SQL(self.form).format(column=reference, seed=seed)
+
+    @property
+    def form(self) -> str:
+        """Returns the hash's expression with {column} and {seed} to be filled in."""
+        return _BY_TEXT if self.by_text else _FORMS.get(self.base, _GENERAL)

@@ -14,12 +14,13 @@ from alembook.snapshots.layout import Layout
 
 @dataclass(slots=True)
 class _Reading:
-    """What was found so far, and how many pieces of each table are left; shared by all connections."""
+    """What was found so far, what is left of each table, and how many are done; shared by all connections."""
 
     left: dict[str, int]
     timeout_s: float
     on_table: Callable[[int, int], None]
     found: dict[str, scan.Found]
+    done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, connection: connections.Connection, pieces: Sequence[scan.Piece]) -> None:
@@ -57,7 +58,8 @@ class _Reading:
             found.add(piece, answer)
             self.left[name] -= 1
             if not self.left[name]:
-                self.on_table(sum(not left for left in self.left.values()), len(self.left))
+                self.done += 1
+                self.on_table(self.done, len(self.left))
 
 
 def read(

@@ -146,8 +146,9 @@ def read(connection: connections.Connection, asked: Sequence[Piece]) -> list[dic
 
 
 def _query(connection: connections.Connection, number: int, piece: Piece) -> sql.Composed:
-    is_keyed, seed = bool(piece.layout.key), sql.SQL("read.seed")
-    references = {n: sql.Identifier("read", f"c{n}") for n, _ in enumerate(piece.columns, start=1)}
+    """Returns the statement for a piece; most of it is plain text, for it is made for each of many small tables."""
+    is_keyed = bool(piece.layout.key)
+    sums = (f"sum({column.form.format(column=f'read.c{n}', seed='read.seed')})" for n, column in piece.hashed)
     return sql.SQL(statements.load(__package__, "pass.sql")).format(
         number=sql.Literal(number),
         name=sql.Literal(piece.layout.identifier.as_string(connection)),
@@ -155,16 +156,12 @@ def _query(connection: connections.Connection, number: int, piece: Piece) -> sql
         piece=where(piece.first, piece.end),
         seed=piece.layout.identity() if is_keyed else sql.SQL("0::pg_catalog.int8"),
         columns=_columns(piece),
-        keys=seed if is_keyed else sql.SQL("read.whole"),
-        present=_each("count({})", references.values()),
-        sums=_each("sum({})", [column.hash(references[n], seed) for n, column in piece.hashed]),
-        lows=_each("min({})", [references[n] for n, _ in piece.ended]),
-        highs=_each("max({})", [references[n] for n, _ in piece.ended]),
+        keys=sql.SQL("read.seed" if is_keyed else "read.whole"),
+        present=sql.SQL(", ".join(f"count(read.c{n})" for n, _ in enumerate(piece.columns, start=1))),
+        sums=sql.SQL(", ".join(sums)),
+        lows=sql.SQL(", ".join(f"min(read.c{n})" for n, _ in piece.ended)),
+        highs=sql.SQL(", ".join(f"max(read.c{n})" for n, _ in piece.ended)),
     )
-
-
-def _each(form: str, values: Iterable[sql.Composable]) -> sql.Composable:
-    return sql.SQL(", ").join(sql.SQL(form).format(value) for value in values)
 
 
 def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
@@ -178,9 +175,9 @@ def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
 
 
 def _columns(piece: Piece) -> sql.Composable:
-    named = [
-        sql.SQL(", {} AS {}").format(sql.Identifier(column.name), sql.Identifier(f"c{number}"))
-        for number, column in enumerate(piece.columns, start=1)
-    ]
-    whole = [] if piece.layout.key else [sql.SQL(", {} AS whole").format(piece.layout.identity())]
-    return sql.Composed([*named, *whole])
+    named: list[sql.Composable] = []
+    for number, column in enumerate(piece.columns, start=1):
+        named += [sql.SQL(", "), sql.Identifier(column.name), sql.SQL(f" AS c{number}")]
+    if not piece.layout.key:
+        named += [sql.SQL(", "), piece.layout.identity(), sql.SQL(" AS whole")]
+    return sql.Composed(named)
