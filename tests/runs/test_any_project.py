@@ -47,6 +47,7 @@ class Kind:
         there: that value at the end.
         then: that value after going back.
         versions: the version table.
+        words: what ``--to`` says, forward and back; "" stands for the exact id.
     """
 
     settings: str = ""
@@ -56,6 +57,7 @@ class Kind:
     there: object
     then: object
     versions: str = "alembic_version"
+    words: tuple[str, str] = ("head", "")
 
 
 def _order(prefix: str, count: int) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ _PIECES = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password
 _SETTINGS = ", ".join(f'APP_DB_{name} = "{{{place}}}"' for name, place in _PIECES.items())
 _GENERIC = ("1a0000000001", "2b0000000002", "3c0000000003")
 KINDS = {
-    "generic": Kind(order=_GENERIC, back=2, query=_columns("accounts"), there=3, then=2),
+    "generic": Kind(order=_GENERIC, back=2, query=_columns("accounts"), there=3, then=2, words=("+3", "2b00")),
     "pyproject": Kind(order=_order("11a00000000", 3), back=1, query="SELECT count(*) FROM books", there=2, then=2),
     "asynchronous": Kind(
         order=_order("22a00000000", 3),
@@ -174,12 +176,13 @@ def test_forward_and_back(tmp_path: Path, database: Database, connection: Connec
     """To head, then back: each revision in a commit of its own, and its rows as they should be at both ends."""
     kind = KINDS[name]
     place = bring(tmp_path, name, database, kind.settings)
-    run(place, "head")
+    forth, back = kind.words
+    run(place, forth)
     assert scalar(connection, f"SELECT version_num FROM {kind.versions}") == kind.order[-1]
     assert scalar(connection, kind.query) == kind.there
     assert place.receipt("verification.json")["outcome"] == "PASSED"
     left = [kind.order[kind.back - 1]] if kind.back else []
-    run(place, *(left or ["base"]))
+    run(place, back or (left[0] if left else "base"))
     found = rows(connection, f"SELECT version_num FROM {kind.versions}")
     assert [row["version_num"] for row in found] == left
     assert scalar(connection, kind.query) == kind.then
