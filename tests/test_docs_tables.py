@@ -58,6 +58,7 @@ ANOTHER = {
     "verify.include": '["public.*"]',
     "verify.exclude": '["audit.*"]',
     "verify.workers": "1",
+    "verify.equality": '"text"',
     "verify.show_keys": "true",
     "backfill.batch_ms": "10",
     "backfill.workers": "2",

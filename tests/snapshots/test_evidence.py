@@ -32,10 +32,10 @@ PEOPLE = """
 """
 
 
-def measured(connection: Connection, earlier: pd.DataFrame | None = None) -> Measurement:
+def measured(connection: Connection, earlier: pd.DataFrame | None = None, **options: Any) -> Measurement:
     """Returns what is measured in a snapshot of its own."""
     with measurement.snapshot(connection):
-        return measurement.measure(connection, earlier=earlier)
+        return measurement.measure(connection, earlier=earlier, **options)
 
 
 def judged(before: Measurement, after: Measurement, **known: Any) -> dict[str, Evidence]:

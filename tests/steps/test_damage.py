@@ -70,11 +70,6 @@ DAMAGE = {
         "DROP TABLE events_2025",
         {
             "rows of public.events_2025": "no such table",
-            "column public.events_2025.at is as the run left it": "not there",
-            "column public.events_2025.id is as the run left it": "not there",
-            "column public.events_2025.what is as the run left it": "not there",
-            "constraint public.events_2025.events_2025_pkey is as the run left it": "not there",
-            "index public.events_2025_pkey is as the run left it": "not there",
             "table public.events_2025 is as the run left it": "not there",
         },
     ),

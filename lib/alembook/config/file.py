@@ -239,6 +239,7 @@ def _verify(table: Table) -> Verify:
         include=table.texts("include", ("*",)),
         exclude=table.texts("exclude"),
         workers=table.number("workers", 2, at_least=1),
+        equality=table.text("equality", "value", choices=("value", "text")) or "value",
         show_keys=table.flag("show_keys", default=False),
     )
 

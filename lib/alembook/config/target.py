@@ -78,6 +78,7 @@ class Verify:
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     workers: int = 2
+    equality: str = "value"
     show_keys: bool = False
 
 

@@ -12,7 +12,7 @@ general form give the same number; NULL adds nothing to a sum in either (it is c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg2 import sql
 
@@ -71,6 +71,8 @@ _FORMS = {
     "timestamp": "pg_catalog.timestamp_hash_extended({column}, {seed})",
     "timestamptz": "pg_catalog.timestamp_hash_extended(({column} AT TIME ZONE 'UTC'), {seed})",
 }
+#: Types of which equal values may have different texts.
+_TEXTS_DIFFER = {"numeric", "float4", "float8", "interval"}
 _CORRECTED = {"int2", "int4", "int8", "numeric"}
 _BY_TEXT = 'pg_catalog.hashtextextended({column}::pg_catalog.text COLLATE "C", {seed})'
 _GENERAL = "pg_catalog.hash_record_extended(ROW({column}), {seed})"
@@ -106,6 +108,12 @@ class Column:
             return cls(name=name, type=shown, base=base, meaning=NATIVE[base], by_text=False)
         plain = kind == "e" or (is_builtin and base in _PLAIN_TEXT)
         return cls(name=name, type=shown, base=base, meaning="text" if plain else f"text of {base}", by_text=True)
+
+    def textual(self) -> Column:
+        """Returns the column as it enters where textual equality is asked for."""
+        if self.by_text or self.base not in _TEXTS_DIFFER:
+            return self
+        return replace(self, meaning=f"text of {self.base}", by_text=True)
 
     def value(self, reference: sql.Composable) -> sql.Composable:
         """Returns the expression that stands for the column in a record that is hashed as a whole."""

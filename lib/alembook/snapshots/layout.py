@@ -75,6 +75,10 @@ class Layout:
         record = "pg_catalog.hash_record_extended(ROW({}), 0)"
         return sql.SQL(f'pg_catalog.hashtextextended({record}::pg_catalog.text COLLATE "C", 0)').format(values)
 
+    def textual(self) -> Layout:
+        """Returns the table with every column compared by its text where that says more than its value."""
+        return replace(self, columns=tuple(column.textual() for column in self.columns))
+
     def like(self, earlier: Mapping[str, str], key: Collection[str]) -> Layout:
         """Returns the table reduced to what an earlier measurement can be compared with.
 

@@ -109,6 +109,7 @@ def measure(
     leave_out_schemas: Collection[str] = (),
     only: Collection[str] | None = None,
     earlier: pd.DataFrame | None = None,
+    is_textual: bool = False,
     connect: crew.Connect | None = None,
     workers: int = 1,
     timeout_s: float = 0,
@@ -127,6 +128,7 @@ def measure(
         only: "schema.table" of the tables in scope; None is all of them. The others are not named as left out.
         earlier: ``columns`` of an earlier measurement this one will be compared with: tables in it are summed up over
             the columns both have with one meaning, by the key they had then.
+        is_textual: values are equal when their texts are: numeric 1.0 and 1.00, float 0 and -0 differ.
         connect: opens another connection to the same database, for more than one worker.
         workers: connections that read at once.
         timeout_s: limit for one piece, seconds; 0 is none. Beyond it a table is counted only (``unread``).
@@ -136,12 +138,11 @@ def measure(
         errors.QueryFailed: a table could not be counted; the error names it.
     """
     countable, left_out = _countable(connection, include, exclude, leave_out_schemas, only)
-    layouts, apart = _layouts(connection, countable, earlier)
+    layouts, apart = _layouts(connection, countable, earlier, is_textual)
     sequences = _sequences(connection, countable)
     ends = {name: [row["column"] for row in rows] for name, rows in sequences.items()}
     how = {"timeout_s": timeout_s, "on_table": on_table, "connect": connect, "workers": workers}
     counted = reading.read(connection, layouts, ends=ends, **how)  # type: ignore[arg-type]
-    instant = connections.rows(connection, statements.load(__package__, "instant.sql"))[0]
     return Measurement(
         tables=frame([_counted(each, counted[each.name]) for each in layouts]),
         columns=_columns(layouts, counted),
@@ -149,7 +150,7 @@ def measure(
         apart=apart,
         unread={name: each.unread for name, each in counted.items() if each.unread},
         left_out=left_out,
-        **instant,
+        **connections.rows(connection, statements.load(__package__, "instant.sql"))[0],
     )
 
 
@@ -158,10 +159,13 @@ def _counted(table: layout.Layout, found: scan.Found) -> tuple[str, str, int, in
 
 
 def _layouts(
-    connection: connections.Connection, tables: Collection[Mapping[str, Any]], earlier: pd.DataFrame | None
+    connection: connections.Connection,
+    tables: Collection[Mapping[str, Any]],
+    earlier: pd.DataFrame | None,
+    is_textual: bool,
 ) -> tuple[list[layout.Layout], dict[str, str]]:
     """Returns the tables as they are to be read, and what of them cannot be read as it was earlier."""
-    now = layout.read(connection, tables)
+    now = [each.textual() if is_textual else each for each in layout.read(connection, tables)]
     if earlier is None:
         return now, {}
     then = {f"{schema}.{table}": rows for (schema, table), rows in earlier.groupby(["schema", "table"], sort=False)}

@@ -102,6 +102,7 @@ def measure(
         leave_out_schemas=[book.target.ledger] if book.target.ledger else [],
         only=only,
         earlier=earlier,
+        is_textual=policy.equality == "text",
         connect=connect or book.connect,
         workers=policy.workers,
         timeout_s=limit_s(book),

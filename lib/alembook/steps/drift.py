@@ -140,13 +140,28 @@ def checks(drift: Drift) -> list[Check]:
     """Returns what is to be said of the schema, one check for each object that somebody else changed."""
     if drift.first is None:
         return [_unseen()]
-    others = [each for each in drift.changes if each.by == "others"]
+    others = _wholes([each for each in drift.changes if each.by == "others"])
     objects = f"{len(drift.last.objects):,} objects"
     if not others:
         own = f"{objects}; the run changed {len(drift.changes):,}"
         untouched = Check(name="the schema is as the run left it", outcome=Outcome.PASSED, expected=objects, found=own)
         return [untouched, _weaker(drift)]
     return [*map(_by_others, others[:_SHOWN]), *_beyond(others), _weaker(drift)]
+
+
+def _wholes(changes: Sequence[Change]) -> list[Change]:
+    """Returns the changes without the parts of tables that came or went as a whole."""
+    fates = {(each.what.name, each.what.before is None): each for each in changes if each.what.kind == "table"}
+    gone = [name for (name, _), each in fates.items() if None in {each.what.before, each.what.after}]
+    return [
+        each for each in changes if each.what.kind == "table" or not any(_is_part(each.what, name) for name in gone)
+    ]
+
+
+def _is_part(what: Difference, table: str) -> bool:
+    definition = f"{what.before or what.after} "
+    named = what.name.startswith(f"{table}.")
+    return named or f" ON {table} " in definition or f"owned by {table}." in definition
 
 
 def _unseen() -> Check:
