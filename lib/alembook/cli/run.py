@@ -21,6 +21,7 @@ class Step(StrEnum):
 
     INSPECT = "inspect"
     BACKUP = "backup"
+    REHEARSE = "rehearse"
     UPGRADE = "upgrade"
     BACKFILL = "backfill"
     VERIFY = "verify"
