@@ -159,6 +159,18 @@ def test_stamped_and_an_index_differs_is_a_warning(desk: Desk) -> None:
         assert name in said.found
 
 
+def test_what_comes_and_goes_by_itself_stops_nothing(desk: Desk) -> None:
+    """A partition that a job dropped, a table that no revision knows: named, and only a warning."""
+    desk.execute("CREATE TABLE staging_20261125 (id int)")
+    desk.migrate("head")
+    desk.execute("DROP TABLE events_2025, staging_20261125")
+    found = inspected(desk)
+    assert check(found, GRAVE).outcome is Outcome.PASSED
+    assert check(found, OTHER).outcome is Outcome.FAILED
+    for name in ("events_2025", "staging_20261125"):
+        assert f"table public.{name}: gone" in check(found, OTHER).found
+
+
 def test_stamped_by_hand_has_no_record(desk: Desk) -> None:
     """A revision that no run left the database at: there is nothing to compare with, and that is said."""
     desk.execute(f"UPDATE alembic_version SET version_num = '{LAST}'")

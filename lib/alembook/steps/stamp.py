@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from alembook.verdict import Check, Grade, Outcome
 
 _SHOWN = 10
 _LOOKED_BACK = 100
+_WORD = re.compile(r"\w+")
+#: How the definition of a partition begins or goes on (see fingerprint.sql).
+_PARTITION = re.compile(r"(^|; )partition (FOR VALUES|DEFAULT)")
 #: A table is perhaps not created: the source asks first.
 _UNSURE = frozenset({"if_not_exists", "conditional"})
 _STAMP = (
@@ -55,7 +59,7 @@ def read(
         return Stamp(found=found, checks=(_unstamped(book, project, found, plan, connection),))
     if not found.is_stamped:
         return Stamp(found=found, checks=())
-    checks, differing = _against_record(book, found, drift.read(book, connection))
+    checks, differing = _against_record(book, found, drift.read(book, connection), _words(project))
     if found.kind is state.Kind.AT_HEAD:
         checks.append(_models(book))
     return Stamp(found=found.differing(differing) if differing else found, checks=tuple(checks))
@@ -109,7 +113,15 @@ def _created(book: Book, plan: Plan, schema: str) -> list[str]:
     return [name for name, is_created in found.items() if is_created]
 
 
-def _against_record(book: Book, found: state.State, now: Fingerprint) -> tuple[list[Check], list[str]]:
+def _words(project: driver.Description) -> set[str]:
+    """Returns every word of the project's revisions: a table whose name is none of them is somebody else's."""
+    texts = (revision.file.read_text(encoding="utf-8") for revision in project.revisions)
+    return {word for text in texts for word in _WORD.findall(text)}
+
+
+def _against_record(
+    book: Book, found: state.State, now: Fingerprint, words: Collection[str]
+) -> tuple[list[Check], list[str]]:
     """Returns the checks of the schema against the last run that left the database here, and what they complain of."""
     then = _recorded(book, found.rows)
     if then is None:
@@ -123,8 +135,8 @@ def _against_record(book: Book, found: state.State, now: Fingerprint) -> tuple[l
         )
         return [unseen], []
     differences = then.schema.differences(now)
-    grave = [each for each in differences if _is_grave(each)]
-    others = [each for each in differences if not _is_grave(each)]
+    grave = [each for each in differences if _is_grave(each, then.schema, words)]
+    others = [each for each in differences if each not in grave]
     checks = [
         _same("tables and columns", Grade.MUST, grave, then),
         _same("indexes, constraints and other objects", Grade.SHOULD, others, then),
@@ -142,11 +154,20 @@ def _recorded(book: Book, rows: Sequence[str]) -> Moment | None:
     return None
 
 
-def _is_grave(difference: Difference) -> bool:
-    """Says whether something the revisions stand on is gone or another: new objects and settings are not."""
-    if difference.kind == "column":
-        return difference.before is not None
-    return difference.kind == "table" and difference.after is None
+def _is_grave(difference: Difference, then: Fingerprint, words: Collection[str]) -> bool:
+    """Says whether something the revisions stand on is gone or another.
+
+    New objects and settings are not, nor a partition (they come and go), nor a table that no revision names.
+    """
+    is_column = difference.kind == "column"
+    table = difference.name.rpartition(".")[0] if is_column else difference.name
+    if _PARTITION.search(then.objects.get(f"table {table}", "")) or not set(_WORD.findall(_bare(table))) <= set(words):
+        return False
+    return difference.before is not None if is_column else difference.kind == "table" and difference.after is None
+
+
+def _bare(table: str) -> str:
+    return table.rpartition(".")[2]
 
 
 def _same(what: str, grade: Grade, differences: Sequence[Difference], then: Moment) -> Check:

@@ -111,11 +111,19 @@ class Tape:
             self._write("-- the agent ended in the middle of it\n")
 
     def rows_changed(self) -> pd.DataFrame:
-        """Returns one row per committed revision and table (``CHANGES``), in the order of the commits."""
+        """Returns one row per committed revision and table (``CHANGES``), in the order of the commits.
+
+        The version table, in which each has its row, is left out.
+        """
+        if not self.changes:
+            return pd.DataFrame(columns=CHANGES)
+        plan = self.book.plan()
+        version_table = f"{plan.version_table_schema}.{plan.version_table}"
         rows = [
             {"revision": revision, "table": table, **counts}
             for revision, tables in self.changes.items()
             for table, counts in ({_NOT_COUNTED: {}} if tables is None else tables).items()
+            if table != version_table
         ]
         return pd.DataFrame(rows, columns=CHANGES).astype(dict.fromkeys(CHANGES[2:], "Int64"))
 
