@@ -86,7 +86,7 @@ def test_rights_that_are_missing(server18: Server, database18: Database) -> None
             (f"ALTER ROLE {name} LOGIN", "the role may not connect to this database."),
             (
                 f"ALTER DATABASE {database18.dbname} ALLOW_CONNECTIONS false",
-                "the database was closed (ALLOW_CONNECTIONS false).",
+                "the database was closed (ALLOW_CONNECTIONS false); so a rollback leaves it that was cut off.",
             ),
         ):
             connections.execute(connection, statement)

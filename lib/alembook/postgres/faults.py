@@ -39,7 +39,10 @@ _REFUSED = (
     _Answer(r"permission denied for database", "the role may not connect to this database"),
     _Answer(r"is not permitted to log in", "the role may not log in"),
     _Answer(r"[Pp]eer authentication failed", "the server wants the operating system user to be the role"),
-    _Answer(r"not currently accepting connections", "the database was closed (ALLOW_CONNECTIONS false)"),
+    _Answer(
+        r"not currently accepting connections",
+        "the database was closed (ALLOW_CONNECTIONS false); so a rollback leaves it that was cut off",
+    ),
     _Answer(r"does not support SSL", "the reference asks for SSL (sslmode) and the server has none"),
     _Answer(r"SSL|certificate|private key", "SSL did not come about as the reference asks for (sslmode and its files)"),
 )

@@ -16,7 +16,7 @@ from alembook.runner import signals, words
 from alembook.runner.progress import Progress
 from alembook.runner.sitting import Asked, Result, Sitting
 from alembook.runner.tasks import Task
-from alembook.steps import replacing, rolled, standing
+from alembook.steps import copying, replacing, rolled, standing
 from alembook.verdict import Outcome
 
 _STEP = "rollback"
@@ -60,6 +60,8 @@ def execute(configuration: config.Configuration, wanted: Wanted, progress: Progr
     asked = Asked(target=target.name, run=wanted.run, first=_STEP, last=_STEP, confirm=wanted.confirm)
     _require_confirmed(target, asked, wanted)
     folder = _open_attempt(rolled.attempts(root, taken), wanted)
+    if folder is not None:
+        _require_alone(folder)
     database = reach.database(target)
     with signals.trapped():
         reopened = _reopen(database, folder) if folder else ""
@@ -104,6 +106,33 @@ def _open_attempt(found: list[archive.RunFolder], wanted: Wanted) -> archive.Run
             next=f"`alembook rollback {wanted.run} --by restore` goes on with it.",
         )
     return same[-1] if same else None
+
+
+def _require_alone(folder: archive.RunFolder) -> None:
+    """Does nothing unless somebody works on a rollback just now: what that one closed must not be opened."""
+    if folder.is_worked_on():
+        raise errors.TargetBusy(
+            f"Run {folder.run_id} is being worked on.",
+            why="another process writes its events: it restores, or is about to swap.",
+            next="Wait until it ends, or stop it where it runs; then roll back again.",
+        )
+
+
+def give_up(database: Database, folder: archive.RunFolder) -> str:
+    """Puts right what a rollback that is given up left: opens a closed database, drops a copy; says so.
+
+    Raises:
+        errors.RollbackFailed: somebody else renamed the databases.
+        errors.TargetBusy: somebody works on it.
+        errors.QueryFailed, errors.Unreachable: the server refused, or did not answer.
+    """
+    if not folder.request().get("rolls_back"):
+        return ""
+    _require_alone(folder)
+    said = _reopen(database, folder)
+    with connections.closing(connections.connect(database, application_name="alembook rollback")) as connection:
+        dropped = copying.clear(connection, folder)
+    return " ".join(part for part in (said, f"The copy {dropped} was dropped." if dropped else "") if part)
 
 
 def _reopen(database: Database, folder: archive.RunFolder) -> str:

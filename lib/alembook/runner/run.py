@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembook import archive, config, errors
 from alembook.postgres import reach, session
-from alembook.runner import signals, whereabouts, words
+from alembook.runner import rolling, signals, whereabouts, words
 from alembook.runner.progress import Progress
 from alembook.runner.sitting import Asked, Result, Sitting
 from alembook.runner.tasks import PREPARING
@@ -60,9 +60,10 @@ def abandon(configuration: config.Configuration, run_id: str, reason: str) -> Re
             f"Run {folder.run_id} has ended already.", why="only an open run can be given up.", next="Nothing to do."
         )
     database = reach.database(target)
+    put_right = rolling.give_up(database, folder)
     with signals.trapped(), session.hold(database, application_name="alembook session"):
         sitting = Sitting(configuration, target, folder, Asked(target=target.name), Progress(), database)
-        return sitting.give_up(reason)
+        return sitting.give_up(f"{reason} {put_right}".strip())
 
 
 def _refuse_unresolved(root: Path, target: config.Target, asked: Asked) -> None:

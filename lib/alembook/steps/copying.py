@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from psycopg2 import sql
 
-from alembook import errors
+from alembook import archive, errors
 from alembook.archive.manifest import sha256
 from alembook.postgres import connection as connections
 from alembook.postgres import fingerprint, identity, needs, own, restoring, swap
@@ -68,6 +68,25 @@ def copy(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> Co
     return _made(book, rolled, elsewhere, live)
 
 
+def clear(connection: Connection, folder: archive.RunFolder) -> str:
+    """Drops the copy that a rollback made and that took nobody's place; returns its name, "" when there is none.
+
+    Args:
+        connection: to another database of the server; it may write.
+        folder: of the rollback.
+
+    Raises:
+        errors.QueryFailed: the server refused.
+    """
+    told = folder.receipt(_STEM)
+    found = own.read(connection, told["database"]) if told else None
+    if told is None or found is None or told.get("oid", found.oid) != found.oid:
+        return ""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(told["database"]))
+    connections.execute(connection, statement)
+    return str(told["database"])
+
+
 def drop(book: Book, elsewhere: Connection, name: str) -> None:
     """Drops a copy that is of no use. Raises ``errors.QueryFailed``."""
     connections.execute(elsewhere, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -88,15 +107,19 @@ def _made(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> C
     connections.execute(elsewhere, revoke)
     database = book.database.with_dbname(name)
     book.event("copy_begun", database=name)
-    restored = restoring.restore(
-        making.tool(book, "pg_restore", needed.version_num),
-        folder,
-        database,
-        jobs=book.target.backup.jobs,
-        application_name=book.application_name,
-        with_rights=True,
-    )
-    checks = tuple(_judged(book, rolled, database))
+    try:
+        restored = restoring.restore(
+            making.tool(book, "pg_restore", needed.version_num),
+            folder,
+            database,
+            jobs=book.target.backup.jobs,
+            application_name=book.application_name,
+            with_rights=True,
+        )
+        checks = tuple(_judged(book, rolled, database))
+    except BaseException:
+        drop(book, elsewhere, name)
+        raise
     made = own.read(elsewhere, name)
     oid = made.oid if made else 0
     if Gate(checks=checks).is_open:

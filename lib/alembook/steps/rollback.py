@@ -10,7 +10,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.postgres import connection as connections
 from alembook.postgres import obstacles
-from alembook.steps import gate, losses, replacing, rolled, taking_back
+from alembook.steps import copying, gate, losses, replacing, rolled, taking_back
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Grade, Outcome
@@ -131,8 +131,18 @@ def roll_back(book: Book, *, accept_loss: str = "") -> Rollback:
     book.folder.write_table("lost", losses.frame(done.lost))
     receipt = book.finish(checks, _facts(taken, done, accept_loss))
     if done.error is None and Gate(checks=receipt.checks).is_open:
+        _clear(book, taken)
         rolled.end(book, taken, kept=done.kept.get("the failed database", ""))
     return _receipt(receipt, done)
+
+
+def _clear(book: Book, taken: rolled.Rolled) -> None:
+    """Drops what earlier attempts at the same left beside the database."""
+    root = book.folder.path.parent.parent
+    with connections.closing(book.connect(read_only=False)) as connection:
+        for folder in rolled.attempts(root, taken.book.folder):
+            if name := copying.clear(connection, folder):
+                book.event("copy_dropped", database=name)
 
 
 def _is_begun(book: Book) -> bool:
