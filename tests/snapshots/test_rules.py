@@ -79,7 +79,11 @@ def test_no_file_declares_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "why"),
     [
-        ("[[nones]]\nname = 'x'", "nones cannot be used", "[[rows]] | [[changes]] | [[content]] | [[none]]"),
+        (
+            "[[nones]]\nname = 'x'",
+            "nones cannot be used",
+            "[[rows]] | [[changes]] | [[content]] | [[none]] | [[census]]",
+        ),
         ("[none]\nname = 'x'", "none cannot be used", "tables written as [[none]]"),
         ("rows = 3", "rows cannot be used", "tables written as [[rows]]"),
     ],
@@ -180,4 +184,4 @@ def test_a_mapping_without_a_kind_is_refused(tmp_path: Path, entry: dict[str, ob
     with pytest.raises(errors.ConfigurationError) as caught:
         rules.declare([("checks[0]", entry)], path=tmp_path / "pool.py")
     assert "pool.py: checks[0].kind" in caught.value.what
-    assert caught.value.why == "accepted: rows | changes | content | none."
+    assert caught.value.why == "accepted: rows | changes | content | none | census."

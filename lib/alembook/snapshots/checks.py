@@ -14,9 +14,9 @@ from typing import Any, TypeGuard, TypeVar
 
 from alembook import errors
 from alembook.postgres import connection as connections
-from alembook.snapshots import content, question
+from alembook.snapshots import census, content, question
 from alembook.snapshots.comparison import rows_text
-from alembook.snapshots.rules import ChangesRule, ContentRule, Declared, NoneRule, RowsRule, declare, load
+from alembook.snapshots.rules import CensusRule, ChangesRule, ContentRule, Declared, NoneRule, RowsRule, declare, load
 from alembook.verdict import Check, Grade, Outcome
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "load",
 ]
 
-_Rule = TypeVar("_Rule", RowsRule, ChangesRule, ContentRule, NoneRule)
+_Rule = TypeVar("_Rule", RowsRule, ChangesRule, ContentRule, NoneRule, CensusRule)
 
 #: A ``none`` query's rows are counted up to here.
 COUNTED_ROWS = 100_000
@@ -49,19 +49,21 @@ class BeforeValues:
     Attributes:
         rows: table as its rule names it -> {"grade", and "expected" (rows) or "failed" (why there is no number)}.
         content: name of the rule -> a fingerprint ({"rows", "buckets"}), or {"failed"}.
+        census: name of the rule -> as ``census.count``.
     """
 
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     content: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    census: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as a receipt holds it."""
-        return {"rows": dict(self.rows), "content": dict(self.content)}
+        return {"rows": dict(self.rows), "content": dict(self.content), "census": dict(self.census)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BeforeValues:
         """Returns what ``to_json`` gave."""
-        return cls(rows=value["rows"], content=value["content"])
+        return cls(rows=value["rows"], content=value["content"], census=value["census"])
 
     def expected(self) -> dict[str, int]:
         """Returns table -> rows it must have afterwards."""
@@ -101,7 +103,10 @@ def before(
     for rule in sorted(_held(declared.rows, applied), key=lambda rule: _position(rule, applied)):
         rows[rule.table] = {"grade": rule.grade.value, **_expected(connection, rule.expected, timeout_s)}
     kept = {rule.name: _kept(connection, rule, key, timeout_s) for rule in _held(declared.content, applied)}
-    return BeforeValues(rows=rows, content=kept)
+    counted = {
+        rule.name: census.count(connection, rule, timeout_s=timeout_s) for rule in _held(declared.census, applied)
+    }
+    return BeforeValues(rows=rows, content=kept, census=counted)
 
 
 def changes(declared: Declared, applied: Sequence[str]) -> dict[str, set[str]]:
@@ -165,7 +170,7 @@ def after(
         timeout_s: limit for each query, seconds.
 
     Returns:
-        One check per rule that holds, in the order they are declared: content, then none.
+        One check per rule that holds, in the order they are declared: content, then none, then census.
 
     Raises:
         errors.QueryFailed: the connection was lost. A query that fails is UNVERIFIED instead.
@@ -174,7 +179,15 @@ def after(
         _judge_content(connection, rule, before.content.get(rule.name), key, timeout_s)
         for rule in _held(declared.content, applied)
     ]
-    return contents + [_judge_none(connection, rule, timeout_s) for rule in _held(declared.none, applied)]
+    nones = [_judge_none(connection, rule, timeout_s) for rule in _held(declared.none, applied)]
+    return (
+        contents + nones + [_counted(connection, rule, before, timeout_s) for rule in _held(declared.census, applied)]
+    )
+
+
+def _counted(connection: connections.Connection, rule: CensusRule, before: BeforeValues, timeout_s: float) -> Check:
+    now = census.count(connection, rule, timeout_s=timeout_s)
+    return census.judge(rule, before.census.get(rule.name), now, census.query(connection, rule.table, rule.columns[0]))
 
 
 def _judge_content(

@@ -1,8 +1,8 @@
 """Declared checks: what a project states about its data, read from ``checks.toml`` or from a backfill.
 
-Four kinds (DESIGN.md 3.5): ``rows`` gives a table's count after the change, ``changes`` names columns whose values the
+Five kinds (DESIGN.md 3.5): ``rows`` gives a table's count after the change, ``changes`` names columns whose values the
 change means to alter, ``content`` follows a value by its key through the change, ``none`` is a query that must return
-no row afterwards.
+no row afterwards, ``census`` compares which values a column holds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alembook import errors
 from alembook.config.reading import Table
 from alembook.verdict import Grade
 
-KINDS = ("rows", "changes", "content", "none")
+KINDS = ("rows", "changes", "content", "none", "census")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,23 @@ class NoneRule:
     grade: Grade = Grade.MUST
 
 
-Rule: TypeAlias = RowsRule | ChangesRule | ContentRule | NoneRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CensusRule:
+    """Columns of few values, which must be the same values afterwards; they enter the record.
+
+    Attributes:
+        allowed: the only values there may be afterwards, whatever there was; () = those of before. NULL is "NULL".
+    """
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+    from_revision: str = ""
+    grade: Grade = Grade.MUST
+
+
+Rule: TypeAlias = RowsRule | ChangesRule | ContentRule | NoneRule | CensusRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +107,7 @@ class Declared:
     changes: tuple[ChangesRule, ...] = ()
     content: tuple[ContentRule, ...] = ()
     none: tuple[NoneRule, ...] = ()
+    census: tuple[CensusRule, ...] = ()
 
     def __add__(self, other: Declared) -> Declared:
         """Returns the rules of both. Names that meet are the caller's to refuse: see ``require_distinct``."""
@@ -99,11 +116,12 @@ class Declared:
             changes=self.changes + other.changes,
             content=self.content + other.content,
             none=self.none + other.none,
+            census=self.census + other.census,
         )
 
     def all(self) -> tuple[Rule, ...]:
         """Returns every rule."""
-        return (*self.rows, *self.changes, *self.content, *self.none)
+        return (*self.rows, *self.changes, *self.content, *self.none, *self.census)
 
     def require_distinct(self) -> None:
         """Does nothing when no two rules share a name and no two ``rows`` rules speak of one table for one revision.
@@ -204,11 +222,21 @@ def _read_none(table: Table) -> NoneRule:
     return NoneRule(name=name, query=_query(table, "query"), **_common(table))
 
 
+def _read_census(table: Table) -> CensusRule:
+    name = table.required("table", "a table, schema.table or table")
+    columns, allowed = table.texts("columns"), table.texts("allowed")
+    if not columns:
+        raise table.refuse("columns", accepted='columns of few values, such as ["status"]')
+    title = table.text("name") or f"values of {', '.join(columns)} in {name}"
+    return CensusRule(name=title, table=name, columns=columns, allowed=allowed, **_common(table))
+
+
 _READERS: Mapping[str, Callable[[Table], Rule]] = {
     "rows": _read_rows,
     "changes": _read_changes,
     "content": _read_content,
     "none": _read_none,
+    "census": _read_census,
 }
 
 
