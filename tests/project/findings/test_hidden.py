@@ -44,3 +44,36 @@ def test_values_from_elsewhere_hide_nothing(text: str) -> None:
 def test_code_that_decides_later_is_named(text: str, why: str) -> None:
     """Code called for its effect, code that gets a connection, and lists of tables."""
     assert hidden.tables(text) == why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "op.drop_column(table('members'), 'joined')",
+        "op.drop_table(prefix + 'members')",
+        "op.create_index('ix', f'{prefix}members', ['id'])",
+        "op.rename_table('a', new_table_name='b')\nname = prefix + 'c'\nop.drop_table(name)",
+        "op.create_foreign_key('fk', source_table='a_%s' % x, referent_table='b', local_cols=[], remote_cols=[])",
+        "op.execute(f'UPDATE {prefix}members SET a = 1')",
+        "op.execute('UPDATE %smembers SET a = 1' % prefix)",
+        "op.get_bind().execute(sa.text(f'DELETE FROM log_{year}'))",
+    ],
+)
+def test_names_that_are_put_together(text: str) -> None:
+    """A prefix, a year: the text has the parts of the table's name."""
+    assert hidden.tables(text) == f"line {len(text.splitlines())} puts a name together"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TABLE = 'members'\nop.drop_column(TABLE, 'joined')",
+        "for table in ('a', 'b'):\n    op.execute(f'UPDATE {table} SET c = 1')\n    op.drop_column(table, 'd')",
+        "op.create_index('ix_%s' % column, 'members', [column])",
+        "op.execute('UPDATE %s SET a = 1' % 'members')",
+        "op.execute(\"UPDATE members SET a = '{}'\".format(value))",
+    ],
+)
+def test_names_that_stand_there(text: str) -> None:
+    """A constant, a loop over names, the name of an index, a value."""
+    assert hidden.tables(text) == ""

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from alembook.project.findings import composed
 from alembook.project.findings.values import named, root
 
 _OURS = ("alembic", "sqlalchemy", "sqlmodel", "typing", "__future__", "pgvector", "geoalchemy2")
@@ -36,6 +37,8 @@ def tables(text: str) -> str:
     if found := _LISTS.search(text):
         return f"it asks which tables there are ({found[0]})"
     module = ast.parse(text)
+    if line := composed.line(module):
+        return f"line {line} puts a name together"
     foreign = set(_foreign(module))
     for call, is_statement in _calls(module):
         owner = root(call.func)
