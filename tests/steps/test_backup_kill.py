@@ -105,7 +105,7 @@ def test_a_killed_backup_is_accounted_for(event: str, number: int, place: Desk) 
 
 
 def test_what_nobody_ended_is_named(place: Desk) -> None:
-    """When the run is gone from the archive, doctor still names its copy, and how to drop it."""
+    """When the run is gone from the archive, doctor still names its copy; so does the next run while it is there."""
     receipt = made(place)
     name = receipt.facts["scratch"]["database"]
     run = place.run()
@@ -114,6 +114,10 @@ def test_what_nobody_ended_is_named(place: Desk) -> None:
     (place.folder / "moved").rename(run.path)
     assert (check.outcome, check.found) == (Outcome.FAILED, name)
     assert check.next == f'Drop it: DROP DATABASE "{name}" WITH (FORCE)'
+    planned(place, "")
+    seen = {check.name: check for check in made(place).checks}["no other run has left a scratch database"]
+    assert (seen.outcome, seen.found) == (Outcome.FAILED, name)
+    assert seen.next == f'Go on with its run, or `alembook abandon` it; or DROP DATABASE "{name}" WITH (FORCE).'
 
 
 def test_a_run_that_has_ended_takes_its_copy_along(place: Desk) -> None:

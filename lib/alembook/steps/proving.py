@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alembook import errors
+from alembook import archive, errors
 from alembook.postgres import beside, fingerprint, needs, restoring, scratch, tools
 from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.snapshots import copies, measurement
 from alembook.steps.before import limit_s
 from alembook.steps.runbook import Book
-from alembook.verdict import Check, Outcome
+from alembook.verdict import Check, Grade, Outcome
 
 _LISTED = 10
 _AGAIN = "Do not rely on this backup: make another one."
@@ -58,8 +58,8 @@ class Proof:
 
     @property
     def outcome(self) -> Outcome:
-        """Returns PASSED when every check is, FAILED when one is, else UNVERIFIED."""
-        found = {check.outcome for check in self.checks}
+        """Returns PASSED when every must check is, FAILED when one is, else UNVERIFIED."""
+        found = {check.outcome for check in self.checks if check.grade is Grade.MUST}
         return next((each for each in (Outcome.FAILED, Outcome.UNVERIFIED) if each in found), Outcome.PASSED)
 
 
@@ -96,7 +96,7 @@ def prove(book: Book, folder: Path, original: Original, after: Mapping[str, Mapp
     except errors.AlembookError as error:
         return Proof(checks=[_not_restored(error, Outcome.UNVERIFIED)], facts={"how": "not restored"})
     began = time.monotonic()
-    checks = [_restored(made, restored), *_compare(book, original, after, made)]
+    checks = [_restored(made, restored), *_compare(book, original, after, made), _alone(book, made)]
     facts = {
         "how": "restored",
         "restore_seconds": round(restored.seconds, 3),
@@ -227,6 +227,21 @@ def _compare(
         ),
         _large_objects(original.large_objects, objects),
     ]
+
+
+def _alone(book: Book, made: scratch.Scratch) -> Check:
+    """Names copies that other runs of this archive left on the server: each takes the room of a whole database."""
+    known = {run.run_id for run in archive.runs(book.folder.path.parents[1], book.target.name)} - {made.run_id}
+    left = [each for each in scratch.find(made.place) if each.run_id in known and each.target in {"", made.target}]
+    return Check(
+        name="no other run has left a scratch database",
+        grade=Grade.SHOULD,
+        outcome=Outcome.FAILED if left else Outcome.PASSED,
+        expected="none",
+        found=", ".join(each.name for each in left[:_LISTED]) or "none",
+        why="each takes the room of a whole copy; its run was killed, waits, or was asked to keep it." if left else "",
+        next=f"Go on with its run, or `alembook abandon` it; or {left[0].drop_command()}." if left else "",
+    )
 
 
 def _check(name: str, is_same: bool, expected: tuple[str, ...] | None, found: tuple[str, ...] | None) -> Check:
