@@ -98,8 +98,8 @@ def record(place: Workplace, name: str) -> dict[str, Any]:
 
 
 def failed(place: Workplace) -> list[str]:
-    """Returns the names of the must checks of verify that are not PASSED."""
-    checks = record(place, "verification.json")["checks"]
+    """Returns the names of the must checks of the rehearsal that are not PASSED."""
+    checks = record(place, "rehearsal.json")["checks"]
     return [check["name"] for check in checks if check["grade"] == "must" and check["outcome"] != "PASSED"]
 
 
@@ -110,7 +110,7 @@ def test_the_readmes_commands_take_it_to_head(place: Workplace) -> None:
         done = place.alembook(*words)
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
     steps = record(place, "manifest.json")["sittings"][-1]["steps"]  # whichever there are
-    assert {step["step"] for step in steps} >= {"inspect", "upgrade", "verify"}
+    assert {step["step"] for step in steps} >= {"inspect", "backup", "rehearse", "upgrade", "verify"}
     assert {step["verdict"] for step in steps} == {"PASSED"}
     assert place.ask("SELECT version_num FROM alembic_version") == HEAD
     assert (
@@ -119,7 +119,7 @@ def test_the_readmes_commands_take_it_to_head(place: Workplace) -> None:
 
 
 def test_undeclared_it_is_stopped(place: Workplace) -> None:
-    """Without checks the run is applied and red, and names the tables whose rows MLflow has moved."""
+    """Without checks the rehearsal is red and names the tables whose rows MLflow moves; the database is as it was."""
     done = place.alembook("run", "-t", "mlflow")
     assert done.returncode == 3
     said = [line.strip() for line in done.stderr.splitlines()]
@@ -129,6 +129,8 @@ def test_undeclared_it_is_stopped(place: Workplace) -> None:
         "trace_tags",
         "trace_request_metadata",
     }
+    assert place.ask("SELECT version_num FROM alembic_version") == MIDDLE
+    assert place.ask("SELECT count(*) FROM trace_tags") == 6000
 
 
 def test_a_session_that_is_cut_is_found(place: Workplace) -> None:
