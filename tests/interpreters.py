@@ -40,7 +40,7 @@ def make(cache: Path, example: str) -> Path:
 
 
 def _build(folder: Path, files: list[Path]) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=600)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "--disable-pip-version-check"]
     # SQLAlchemy 1.3 without its C extensions: they are built for nobody, and a compiler is not asked for.
     environment = {**os.environ, "DISABLE_SQLALCHEMY_CEXT": "1"}

@@ -47,7 +47,7 @@ def opened(page: Path, folder: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     asked = [event["params"].get("url", "") for event in json.loads(log.read_text())["events"] if "params" in event]
     assert not [url for url in asked if page.stem in url and url.startswith("http")]

@@ -60,7 +60,7 @@ class Workplace:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
             **options,
         )
 

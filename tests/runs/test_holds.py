@@ -71,7 +71,7 @@ def test_a_notebook_waits_too(held: Workplace) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 1
     assert "waits at the hold 'deploy the pool', after stage 1 of 2." in done.stderr

@@ -17,7 +17,7 @@ from tests.runs.conftest import Workplace, environment
 
 Finished = tuple[Workplace, subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.xdist_group("finished")
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 def events(place: Workplace, writer: str) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def test_a_kill_leaves_no_statement(
     until(place, 1, within_s=120)
     os.kill(victim(place) if victim else running.pid, signal.SIGKILL)
     until(place, 0, within_s=WITHIN_S)
-    stdout, stderr = running.communicate(timeout=120)
+    stdout, stderr = running.communicate(timeout=600)
     assert running.returncode == code, stdout + stderr
     run = place.runs()[-1]
     standing = "3 of 4 revisions of the plan are applied; the database is at 3c0000000003; next is 4d0000000004."
@@ -96,7 +96,7 @@ def test_two_databases_of_one_server_do_not_wait_for_each_other(
     other = server18.create_database(f"{database18.dbname}_b")
     places = [bring(tmp_path / name, "generic", each) for name, each in (("a", database18), ("b", other))]
     started = [begun(place) for place in places]
-    ended = [process.communicate(timeout=240) for process in started]
+    ended = [process.communicate(timeout=600) for process in started]
     assert [process.returncode for process in started] == [0, 0], ended
     for place in places:
         assert place.ask("SELECT version_num FROM alembic_version") == "3c0000000003"

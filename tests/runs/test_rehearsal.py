@@ -26,7 +26,7 @@ def test_a_killed_rehearsal_leaves_nothing_that_is_not_found(workplace: Workplac
     running = begun(workplace)
     waited_for(workplace, "30_rehearse.kernel", "rehearsed", running)
     os.kill(kernel_of(workplace), signal.SIGKILL)
-    out = running.communicate(timeout=120)
+    out = running.communicate(timeout=600)
     assert running.returncode == 5, out
     assert workplace.ask("SELECT version_num FROM alembic_version") == "fa8b0fa6f407"
     assert workplace.ask(CONTENTS) == before

@@ -85,7 +85,7 @@ def papermill(place: Workplace, *arguments: str) -> subprocess.CompletedProcess[
     """Calls papermill's own command line on 60_verify."""
     command = [sys.executable, "-m", "papermill", str(ROOT / "runbooks/60_verify.ipynb"), "out.ipynb", *arguments]
     return subprocess.run(
-        command, cwd=place.folder, env=environment(), capture_output=True, text=True, check=False, timeout=120
+        command, cwd=place.folder, env=environment(), capture_output=True, text=True, check=False, timeout=600
     )
 
 

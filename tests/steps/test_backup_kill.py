@@ -31,7 +31,7 @@ book = Book(step="backup", stage=0, target=config.load(folder / "alembook.toml")
             folder=archive.runs(folder / "runs", "demo")[-1])
 backup.make(book)
 """
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 @pytest.fixture
