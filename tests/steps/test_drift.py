@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alembook.postgres import connection as connections
+from alembook.postgres.fingerprint import Fingerprint
 from alembook.steps import drift
 from alembook.verdict import Check, Grade, Outcome
 from tests.steps.conftest import Desk, closed_by, noticed
@@ -155,3 +156,34 @@ def test_an_upgrade_that_fails_notes_the_schema_too(desk: Desk) -> None:
         desk.migrate("head")
     with desk.book("upgrade", stage=1) as book:
         assert [each.role for each in drift.moments(book)] == ["begin", "end"]
+
+
+def moment(role: str, *, has_failed: bool = False, **objects: str) -> drift.Moment:
+    """Returns a moment of a schema whose tables are these."""
+    schema = Fingerprint(objects={f"table public.{name}": text for name, text in objects.items()})
+    return drift.Moment(role=role, when="upgrade.s1", at="", schema=schema, has_failed=has_failed)
+
+
+def test_what_a_failed_revision_left_may_be_undone_by_hand() -> None:
+    """Dropped by hand and made again by the next attempt: the run's. Dropped and never made again: somebody else's."""
+    noted = [
+        moment("begin"),
+        moment("end", has_failed=True, good="", half=""),
+        moment("begin", good=""),
+        moment("end", good="", half=""),
+    ]
+    found = drift.judge(noted, moment("verify", good="", half="").schema)
+    assert [(each.by, each.when, each.what.name) for each in found.changes if "undone" in each.when] == [
+        ("the run", "undone by hand after upgrade.s1", "public.half")
+    ]
+    assert {each.by for each in found.changes} == {"the run"}
+    without_good = [*noted[:2], moment("begin"), moment("end", half="")]
+    found = drift.judge(without_good, moment("verify", half="").schema)
+    assert [each.what.name for each in found.changes if each.by == "others"] == ["public.good"]
+
+
+def test_after_a_good_end_nothing_is_undone_by_hand() -> None:
+    """The same drop behind an upgrade that ended well is somebody else's, whatever the next stage makes."""
+    noted = [moment("begin"), moment("end", one=""), moment("begin"), moment("end", one="")]
+    found = drift.judge(noted, moment("verify", one="").schema)
+    assert [each.what.name for each in found.changes if each.by == "others"] == ["public.one"]

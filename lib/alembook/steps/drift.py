@@ -41,6 +41,7 @@ class Moment:
         at: UTC, ISO 8601.
         schema: what was there.
         rows: the version rows then.
+        has_failed: it is the end of an upgrade that failed, and may have committed a part of a revision.
     """
 
     role: str
@@ -48,6 +49,7 @@ class Moment:
     at: str
     schema: Fingerprint
     rows: tuple[str, ...] = ()
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class Drift:
         return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def note(book: Book, role: str) -> None:
+def note(book: Book, role: str, *, has_failed: bool = False) -> None:
     """Notes the schema as it is now. Raises as ``fingerprint.read``."""
     then, plan = moments(book), book.plan()
     with connections.closing(book.connect()) as connection:
@@ -90,7 +92,8 @@ def note(book: Book, role: str) -> None:
         rows = state.read(connection, plan.version_table, plan.version_table_schema) or ()
     is_same = bool(then) and then[-1].schema.digest == found.digest
     kept: dict[str, Any] = {"digest": found.digest} if is_same else found.to_json()
-    book.folder.write_receipt(_STEM, {"role": role, "when": book.stem, "at": now(), "rows": list(rows), **kept})
+    moment = {"role": role, "when": book.stem, "at": now(), "rows": list(rows), "has_failed": has_failed}
+    book.folder.write_receipt(_STEM, {**moment, **kept})
 
 
 def read(book: Book, connection: connections.Connection) -> Fingerprint:
@@ -110,7 +113,8 @@ def recorded(run: archive.RunFolder) -> list[Moment]:
         value = archive.read_json(path)
         schema = Fingerprint.from_json(value) if "objects" in value else found[-1].schema
         place = {"role": value["role"], "when": value["when"], "at": value["at"]}
-        found.append(Moment(**place, schema=schema, rows=tuple(value.get("rows", ()))))
+        has_failed = bool(value.get("has_failed"))
+        found.append(Moment(**place, schema=schema, rows=tuple(value.get("rows", ())), has_failed=has_failed))
     return found
 
 
@@ -126,14 +130,30 @@ def judge(noted: Sequence[Moment], last: Fingerprint) -> Drift:
 
 
 def _changes(noted: Sequence[Moment]) -> Iterator[Change]:
-    for then, later in pairwise(noted):
+    for number, (then, later) in enumerate(pairwise(noted)):
         is_own = then.role == "begin"  # one that was killed has no end: what follows its beginning is its own
+        undone = _made_again(noted[number + 1 :]) if then.has_failed else set()
         for each in then.schema.differences(later.schema):
+            is_undone = (each.kind, each.name) in undone
             yield Change(
-                by="the run" if is_own else "others",
-                when=then.when if is_own else f"after {then.when}",
+                by="the run" if is_own or is_undone else "others",
+                when=then.when
+                if is_own
+                else f"undone by hand after {then.when}"
+                if is_undone
+                else f"after {then.when}",
                 what=each,
             )
+
+
+def _made_again(noted: Sequence[Moment]) -> set[tuple[str, str]]:
+    """Returns kind and name of what the next attempt changes again.
+
+    Whoever undoes by hand what a failed revision committed, as the error asks for, clears the way for the run.
+    """
+    if len(noted) < 2 or noted[0].role != "begin":
+        return set()
+    return {(each.kind, each.name) for each in noted[0].schema.differences(noted[1].schema)}
 
 
 def checks(drift: Drift) -> list[Check]:

@@ -149,7 +149,7 @@ def _recorded(book: Book, rows: Sequence[str]) -> Moment | None:
     root = book.folder.path.parent.parent
     for run in reversed(archive.runs(root, book.target.name)[-_LOOKED_BACK:]):
         for moment in reversed(drift.recorded(run)):
-            if moment.role == "end" and sorted(moment.rows) == sorted(rows):
+            if moment.role == "end" and not moment.has_failed and sorted(moment.rows) == sorted(rows):
                 return moment
     return None
 

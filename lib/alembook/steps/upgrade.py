@@ -117,7 +117,7 @@ def apply(book: Book) -> Upgrade:
     tape = Tape(book=book)
     error = _drive(book, todo, tape) if todo else None
     tape.end()
-    drift.note(book, "end")
+    drift.note(book, "end", has_failed=error is not None)
     changed = applied.objects(book)
     held, beside = predicted.upgraded(book, tape)
     receipt = book.finish(
