@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,24 @@ def existing(target: config.Target) -> Iterator[Place]:
         if server.places.data.exists():
             database = server.ensure()
             yield Place(kind="embedded", database=database, version=_version(database))
+
+
+def tried(target: config.Target, needed: Needs) -> Place:
+    """Returns where scratch databases of a target would go, and makes nothing that stays; raises as ``place``.
+
+    An embedded server that is not there yet is made in a temporary folder and removed again.
+    """
+    if not _is_embedded(target) or _embedded(target, needed.major).places.data.exists():
+        return place(target, needed)
+    with tempfile.TemporaryDirectory(prefix="alembook-scratch-") as folder:
+        Path(folder).chmod(0o755)  # as root the server runs as nobody, who has to get through
+        elsewhere = replace(target, folder=Path(folder))
+        try:
+            return place(elsewhere, needed)
+        finally:
+            server = _embedded(elsewhere, needed.major)
+            server.stop()
+            server.release()
 
 
 def create(place: Place, needed: Needs, *, run_id: str, target: str, keep: bool = False) -> Scratch:

@@ -130,7 +130,7 @@ def _tool(target: config.Target, database: connections.Database, server: identit
 def _scratch(target: config.Target, database: connections.Database) -> str:
     look = connections.connect(database, application_name="alembook doctor", read_only=True)
     with connections.closing(look) as connection:
-        return scratch.place(target, needs.read(connection)).label()
+        return scratch.tried(target, needs.read(connection)).label()
 
 
 def _project(target: config.Target, database: connections.Database) -> str:
