@@ -2,7 +2,8 @@
 
 Run it with ``python benchmarks/verification.py [--rows N] [--rounds N] [--peers]``. It starts an embedded server of its
 own in a temporary folder and stops it. Contenders take turns; a ratio is taken within each round, and its median and
-extremes over the rounds are printed. ``--peers`` makes a virtual environment beside the server, with the dependency
+extremes over the rounds are printed, of seconds and of CPU seconds (of client and server: what counts on a machine that
+others use as well). ``--peers`` makes a virtual environment beside the server, with the dependency
 group ``benchmarks`` (reladiff, datacompy, pandas), and asks each peer once: reladiff the whole table, pandas 2,000,000
 rows.
 """
@@ -12,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,27 +57,89 @@ HASH = "SELECT sum(hash_record_extended(a, 0)) FROM accounts AS a"
 PANDAS_ROWS = 2_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What something took, in seconds by the clock and in CPU seconds of client and server."""
+
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Measures what is done on one server.
+
+    Attributes:
+        postmaster: its process, which knows the CPU time of every session that has ended.
+    """
+
+    server: embedded.Server
+    postmaster: int
+
+    @classmethod
+    def of(cls, server: embedded.Server) -> Meter:
+        """Returns the meter of a server."""
+        with connections.closing(opened(server.ensure())) as connection:
+            data = Path(str(connections.scalar(connection, "SHOW data_directory")))
+        return cls(server, int((data / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
+
+    def took(self, work: Callable[[], object]) -> Took:
+        """Returns what it takes."""
+        cpu_s, began = self._cpu_s(), time.perf_counter()
+        work()
+        wall_s = time.perf_counter() - began
+        self._wait()
+        return Took(wall_s, self._cpu_s() - cpu_s)
+
+    def _wait(self) -> None:
+        """Waits for the sessions to end: their CPU time is known when they have."""
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        with connections.closing(opened(self.server.ensure())) as connection:
+            while connections.scalar(connection, query):
+                time.sleep(0.02)
+        time.sleep(0.2)
+
+    def _cpu_s(self) -> float:
+        ended = Path(f"/proc/{self.postmaster}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        server = sum(int(ticks) for ticks in ended[13:15]) / os.sysconf("SC_CLK_TCK")
+        own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return server + sum(each.ru_utime + each.ru_stime for each in own)
+
+
 @dataclass(slots=True)
 class Contest:
     """Contenders that take turns, and what each round took."""
 
+    meter: Meter
     contenders: Mapping[str, Callable[[], object]]
-    took: dict[str, list[float]] = field(default_factory=dict)
+    took: dict[str, list[Took]] = field(default_factory=dict)
 
     def run(self, rounds: int) -> Contest:
         """Lets each contender work once a round."""
         self.took = {name: [] for name in self.contenders}
         for _ in range(rounds):
             for name, work in self.contenders.items():
-                self.took[name].append(seconds(work))
+                self.took[name].append(self.meter.took(work))
         for name, each in self.took.items():
-            say(f"  {name:44} {statistics.median(each):8.2f} s   ({min(each):.2f} to {max(each):.2f})")
+            show(name, each)
         return self
 
     def judge(self, what: str, one: str, other: str, goal: float) -> None:
         """Says how one compares with another, against the goal."""
-        ratios = [mine / theirs for mine, theirs in zip(self.took[one], self.took[other], strict=True)]
-        told(what, ratios, f"<= {goal:g}", is_met=statistics.median(ratios) <= goal)
+        pairs = list(zip(self.took[one], self.took[other], strict=True))
+        ratios = [mine.wall_s / theirs.wall_s for mine, theirs in pairs]
+        cpu = statistics.median(mine.cpu_s / theirs.cpu_s for mine, theirs in pairs)
+        told(what, ratios, cpu, f"<= {goal:g}", is_met=statistics.median(ratios) <= goal)
+
+
+def show(name: str, took: Sequence[Took], more: str = "") -> None:
+    """Prints what something took: the median, the extremes, and CPU seconds."""
+    wall_s = [each.wall_s for each in took]
+    cpu_s = statistics.median(each.cpu_s for each in took)
+    extremes = f"({min(wall_s):.2f} to {max(wall_s):.2f})"
+    say(f"  {name:36} {statistics.median(wall_s):8.2f} s   {extremes:20} CPU {cpu_s:8.2f} s{more}")
 
 
 def say(text: str) -> None:
@@ -83,23 +147,17 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - a benchmark speaks
 
 
-def told(what: str, ratios: list[float], goal: str, *, is_met: bool) -> None:
+def told(what: str, ratios: list[float], cpu: float, goal: str, *, is_met: bool) -> None:
     """Says a ratio and whether it meets its goal."""
     extremes = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
-    say(f"{'met   ' if is_met else 'MISSED'} {what}: {statistics.median(ratios):.2f}{extremes}, goal {goal}")
+    verdict = "met   " if is_met else "MISSED"
+    say(f"{verdict} {what}: {statistics.median(ratios):.2f}{extremes}, by CPU {cpu:.2f}, goal {goal}")
 
 
 def opened(database: Database) -> Connection:
     """Returns a connection that reads with one process."""
     settings = {"max_parallel_workers_per_gather": "0", "jit": "off"}
     return connections.connect(database, application_name="alembook benchmark", settings=settings)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Returns how long it takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def measure(database: Database, workers: int = 1, include: str = "*") -> None:
@@ -187,21 +245,23 @@ def peer(python: Path, name: str, left: Database, right: Database) -> dict[str, 
     script = Path(__file__).with_name("peers.py")
     done = subprocess.run([python, script], input=json.dumps(asked), check=True, capture_output=True, text=True)
     answer: dict[str, Any] = json.loads(done.stdout)
-    say(f"  {name + ' on ' + right.dbname:44} {answer['seconds']:8.2f} s   {answer['rss_mb']:,.0f} MB")
     return answer
 
 
-def against(python: Path, name: str, left: Database, right: Database, differing: int, goal: float) -> None:
-    """Says how much faster than a peer the comparison is, with the same answer."""
-    answer = peer(python, name, left, right)
-    keys: list[str] = []
-    took = [seconds(lambda: keys.__setitem__(slice(None), compare(left, right, differing))) for _ in range(3)]
-    if keys != answer["keys"]:
-        raise SystemExit(f"{name} finds {len(answer['keys'])} rows, Alembook {len(keys)}")
-    ratios = [answer["seconds"] / each for each in took]
-    told(
-        f"faster than {name}, {differing} rows differ", ratios, f">= {goal:g}", is_met=statistics.median(ratios) >= goal
-    )
+def against(meter: Meter, python: Path, name: str, sides: Sequence[Database], differing: int, goal: float) -> None:
+    """Says how much faster than a peer the comparison is, with the same answer; in rounds of ours, theirs, ours."""
+    answers: list[Any] = []
+    ours = [meter.took(lambda: answers.append(compare(sides[0], sides[1], differing)))]
+    with_start = meter.took(lambda: answers.append(peer(python, name, sides[0], sides[1])))
+    ours.append(meter.took(lambda: answers.append(compare(sides[0], sides[1], differing))))
+    if not answers[0] == answers[1]["keys"] == answers[2]:
+        raise SystemExit(f"{name} finds {len(answers[1]['keys'])} rows, Alembook {len(answers[0])}")
+    theirs = Took(answers[1]["seconds"], with_start.cpu_s)
+    show(f"{name}, {differing} rows differ", [theirs], f"   {answers[1]['rss_mb']:,.0f} MB")
+    show("compare", ours)
+    ratios = [theirs.wall_s / each.wall_s for each in ours]
+    cpu = statistics.median(theirs.cpu_s / each.cpu_s for each in ours)
+    told(f"times faster than {name}", ratios, cpu, f">= {goal:g}", is_met=statistics.median(ratios) >= goal)
 
 
 def one_table(place: Place, rows: int, changed: int, rounds: int) -> tuple[Database, Database, Database]:
@@ -210,6 +270,7 @@ def one_table(place: Place, rows: int, changed: int, rounds: int) -> tuple[Datab
     first = place.seeded("first", rows)
     same, other = place.copied(first, "same", rows, 0), place.copied(first, "other", rows, changed)
     contest = Contest(
+        Meter.of(place.server),
         {
             "count(*)": lambda: ask(first, "SELECT count(*) FROM accounts"),
             "bare hash scan": lambda: ask(first, HASH),
@@ -217,7 +278,7 @@ def one_table(place: Place, rows: int, changed: int, rounds: int) -> tuple[Datab
             "measure, 2 workers": lambda: measure(first, 2),
             "compare, equal": lambda: compare(first, same, 0),
             f"compare, keys of {changed} changed rows": lambda: compare(first, other, changed),
-        }
+        },
     ).run(rounds)
     contest.judge("equality of a table / bare scan with the hash", "measure, 1 worker", "bare hash scan", 1.2)
     keys = f"compare, keys of {changed} changed rows"
@@ -234,7 +295,9 @@ def memory(place: Place, rows: int, changed: int, first: Database, other: Databa
     ]
     for number, peak in zip((rows // 10, rows), peaks, strict=True):
         say(f"  peak memory at {number:,} rows {peak:,.0f} MB")
-    told("memory at ten times the rows", [peaks[1] / peaks[0]], "<= 1.2", is_met=peaks[1] <= 1.2 * peaks[0])
+    say(
+        f"{'met   ' if peaks[1] <= 1.2 * peaks[0] else 'MISSED'} memory is flat: {peaks[1] / peaks[0]:.2f}, goal <= 1.2"
+    )
 
 
 def small_tables(place: Place, rounds: int) -> None:
@@ -244,11 +307,12 @@ def small_tables(place: Place, rounds: int) -> None:
     counts = [f"SELECT count(*) FROM small_{n}" for n in range(1, 1001)]  # noqa: S608 - names of our own
     same = place.copied(small, "small_same", 0, 0)
     contest = Contest(
+        Meter.of(place.server),
         {
             "bare counts": lambda: ask(small, *counts),
             "measure, 1 worker": lambda: measure(small),
             "compare, equal": lambda: compare(small, same, 0, "*"),
-        }
+        },
     ).run(rounds)
     contest.judge("1,000 small tables / bare counts", "measure, 1 worker", "bare counts", 3)
 
@@ -272,12 +336,12 @@ def main() -> None:
                 first, same, other = one_table(place, asked.rows, asked.changed, asked.rounds)
                 memory(place, asked.rows, asked.changed, first, other)
             if asked.peers and asked.only != "small":
-                python = peers(Path(folder))
-                against(python, "reladiff", first, same, 0, 10)
-                against(python, "reladiff", first, place.copied(first, "few", asked.rows, 37), 37, 6)
+                python, meter = peers(Path(folder)), Meter.of(place.server)
+                against(meter, python, "reladiff", [first, same], 0, 10)
+                against(meter, python, "reladiff", [first, place.copied(first, "few", asked.rows, 37)], 37, 6)
                 rows = min(asked.rows, PANDAS_ROWS)
                 two = place.seeded("pandas", rows)
-                against(python, "datacompy", two, place.copied(two, "pandas_few", rows, 37), 37, 20)
+                against(meter, python, "datacompy", [two, place.copied(two, "pandas_few", rows, 37)], 37, 20)
         finally:
             place.server.stop()
 
