@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ import pytest
 from alembook import cli
 from alembook.postgres import connection as connections
 from alembook.postgres.embedded import Server
+from tests.runs.conftest import environment
+from tests.runs.test_interruption import PATIENCE_S, ticks
 
 
 @pytest.fixture
@@ -86,3 +92,34 @@ def test_values_are_shown_only_when_they_are_asked_for(
     found = json.loads(capsys.readouterr().out)
     assert {name for row in found["rows"] for name in row} == {"schema", "table", "row", "kind", "key", "column"}
     assert {row["key"] for row in found["rows"]} == {""}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_what_it_runs_on_the_servers(
+    two: tuple[str, str], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """Also while it waits for a table that somebody locks."""
+    database = connections.Database.parse((tmp_path / "right").read_text(encoding="utf-8"))
+    with contextlib.ExitStack() as stack:
+        locking, looking = (
+            stack.enter_context(connections.closing(connections.connect(database, application_name="alembook test")))
+            for _ in range(2)
+        )
+        connections.execute(locking, "BEGIN; LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+        running = subprocess.Popen(
+            [sys.executable, "-m", "alembook", "compare", *two],
+            cwd=tmp_path,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        waiting = """SELECT count(*) FROM pg_stat_activity WHERE application_name = 'alembook compare'
+                        AND datname = current_database() AND wait_event_type = 'Lock'"""
+        for _ in ticks(running):
+            if connections.scalar(looking, waiting):
+                break
+        running.send_signal(number)
+        _, told = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == code
+    assert "The comparison was stopped by a signal." in told
+    assert "next: Compare again: it only reads, and keeps nothing." in told

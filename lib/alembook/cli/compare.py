@@ -17,6 +17,7 @@ from alembook.cli import options
 from alembook.cli.terminal import console, error_console, show_json, show_table
 from alembook.postgres import connection as connections
 from alembook.postgres import reach
+from alembook.runner import signals
 from alembook.snapshots import details, pair
 from alembook.snapshots.details import MayShow
 from alembook.verdict import Outcome
@@ -46,7 +47,7 @@ def compare(
     """
     sides = [_database(side, config_file) for side in (left, right)]
     may_show = MayShow(keys=show_keys or show_values, values=show_values)
-    with _progress() as on_pages:
+    with _stoppable(), _progress() as on_pages:
         found = pair.compare(
             lambda: _connect(sides[0]),
             lambda: _connect(sides[1]),
@@ -74,6 +75,21 @@ def _database(text: str, config_file: Path | None) -> connections.Database:
 def _connect(database: connections.Database) -> connections.Connection:
     settings = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
     return connections.connect(database, application_name="alembook compare", read_only=True, settings=settings)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ends what runs on the servers when a signal comes, rather than leave it there."""
+    connections.interruptible()
+    try:
+        with signals.trapped():
+            yield
+    except errors.Stopped as stopped:
+        raise errors.Stopped(
+            "The comparison was stopped by a signal.",
+            next="Compare again: it only reads, and keeps nothing.",
+            exit_code=stopped.exit_code,
+        ) from stopped
 
 
 @contextmanager
