@@ -18,7 +18,7 @@ from tests.runs.test_any_project import bring
 from tests.runs.test_interruption import begun, events, goes_on, kernel_of
 
 WITHIN_S = 5
-#: Sleeps on the server as long as the database's settings say.
+#: Sleeps on the server as long as the database's settings say; not in a copy, which has the same settings.
 SLOW = '''"""Slow."""
 from alembic import op
 
@@ -28,7 +28,10 @@ branch_labels = depends_on = None
 
 
 def upgrade():
-    op.execute("SELECT pg_sleep(coalesce(nullif(current_setting('slow.seconds', true), ''), '0')::int)")
+    op.execute(
+        "SELECT pg_sleep(coalesce(nullif(current_setting('slow.seconds', true), ''), '0')::int)"
+        " WHERE current_database() = 'NAME'"
+    )
 
 
 def downgrade():
@@ -63,7 +66,9 @@ def test_a_kill_leaves_no_statement(
 ) -> None:
     """Gone within 5 seconds; the next command says what is applied; the run goes on to its end."""
     place = bring(tmp_path, "generic", database18)
-    (tmp_path / "project/migrations/versions/4d0000000004.py").write_text(SLOW, encoding="utf-8")
+    (tmp_path / "project/migrations/versions/4d0000000004.py").write_text(
+        SLOW.replace("NAME", database18.dbname), "utf-8"
+    )
     place.execute(f"ALTER DATABASE {database18.dbname} SET slow.seconds = 600")
     running = begun(place)
     until(place, 1, within_s=120)
