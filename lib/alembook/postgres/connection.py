@@ -255,9 +255,10 @@ def rows(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None 
         errors.QueryFailed: the server refused it, or the connection was lost; SQLSTATE and message are kept, DETAIL is
             dropped.
     """
-    with _cursor(connection, cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+    with _cursor(connection) as cursor:
         cursor.execute(sql, parameters)
-        return [dict(row) for row in cursor.fetchall()]
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def tuples(connection: Connection, sql: Any, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
@@ -283,9 +284,9 @@ def execute(connection: Connection, sql: Any, parameters: Mapping[str, Any] | No
 
 
 @contextmanager
-def _cursor(connection: Connection, **kind: Any) -> Iterator[Any]:
+def _cursor(connection: Connection) -> Iterator[Any]:
     try:
-        with connection.cursor(**kind) as cursor:
+        with connection.cursor() as cursor:
             yield cursor
     except psycopg2.Error as error:
         raise query_failed(error) from error

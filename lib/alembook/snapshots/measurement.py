@@ -118,7 +118,7 @@ def measure(
     """Counts every row of every table that is asked for, and sums up what its columns hold.
 
     A table is counted by itself (``ONLY``): rows of its children are the children's, and a partitioned table is its
-    leaves. ACCESS SHARE is held on each until the transaction ends. Tables larger than 64 MB are read in pieces.
+    leaves. ACCESS SHARE is held on each until the transaction ends. Tables larger than 64 MB may be read in pieces.
 
     Args:
         connection: inside the transaction ``snapshot`` opened.

@@ -87,7 +87,7 @@ def read(
         errors.QueryFailed: a table could not be counted; the error names it.
     """
     largest = sorted(layouts, key=lambda layout: -layout.pages)
-    pieces = [piece for layout in largest for piece in scan.pieces(layout, ends.get(layout.name, ()))]
+    pieces = [each for layout in largest for each in scan.pieces(layout, ends.get(layout.name, ()), workers)]
     left = {layout.name: 0 for layout in layouts}
     for piece in pieces:
         left[piece.layout.name] += 1

@@ -13,8 +13,11 @@ from alembook.postgres import statements
 from alembook.snapshots.expressions import Column
 from alembook.snapshots.layout import Layout
 
-#: A piece's size: 64 MB of heap. Smaller tables are one piece.
+#: A piece's least and largest size: 64 and 256 MB of heap. Small ones share work evenly; each costs some milliseconds.
 PIECE_PAGES = 8192
+_LARGEST_PAGES = 32_768
+#: So many pieces for each connection.
+_EACH = 4
 #: Tables up to so many pages are asked for together, so many at a time: the server's answer takes longer than the pass.
 _SMALL_PAGES = 32
 _SMALL_AT_ONCE = 16
@@ -85,9 +88,16 @@ class Found:
             self.ends[column.name] = (min(lows, default=None), max(highs, default=None))
 
 
-def pieces(layout: Layout, ends: Sequence[str] = ()) -> Iterator[Piece]:
-    """Yields the pieces of a table; the last has no end, for the catalogue only estimates where it is."""
-    for first, end in spans(layout.pages, PIECE_PAGES):
+def pieces(layout: Layout, ends: Sequence[str] = (), workers: int = 1) -> Iterator[Piece]:
+    """Yields the pieces of a table; the last has no end, for the catalogue only estimates where it is.
+
+    Args:
+        layout: the table.
+        ends: columns whose lowest and highest value are asked for.
+        workers: how many connections read them; one reads large pieces, several share a table evenly.
+    """
+    size = _LARGEST_PAGES if workers == 1 else layout.pages // (_EACH * workers)
+    for first, end in spans(layout.pages, max(min(size, _LARGEST_PAGES), PIECE_PAGES)):
         yield Piece(layout=layout, first=first, end=end, columns=layout.columns, ends=tuple(ends))
 
 
@@ -148,8 +158,10 @@ def read(connection: connections.Connection, asked: Sequence[Piece]) -> list[dic
 def _query(connection: connections.Connection, number: int, piece: Piece) -> sql.Composed:
     """Returns the statement for a piece; most of it is plain text, for it is made for each of many small tables."""
     is_keyed = bool(piece.layout.key)
+    _, _, body = statements.load(__package__, "pass.sql").rpartition("--")
+    _, _, body = body.partition("\n")
     sums = (f"sum({column.form.format(column=f'read.c{n}', seed='read.seed')})" for n, column in piece.hashed)
-    return sql.SQL(statements.load(__package__, "pass.sql")).format(
+    return sql.SQL(body).format(
         number=sql.Literal(number),
         name=sql.Literal(piece.layout.identifier.as_string(connection)),
         table=piece.layout.identifier,

@@ -62,6 +62,6 @@ def told(book: Book) -> display.Html:
         {
             "will read": f"{display.size(found.size_bytes)} in {found.tables:,} tables, in one snapshot",
             "for about": f"{max(found.seconds, 1):,.0f} s ({found.basis})",
-            "limit": f"{limit_s:,} s for 64 MB of a table, and for each query; what it cuts off is UNVERIFIED",
+            "limit": f"{limit_s:,} s for 256 MB of a table, and for each query; what it cuts off is UNVERIFIED",
         }
     )
