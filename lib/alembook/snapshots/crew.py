@@ -20,8 +20,9 @@ from alembook.postgres import statements
 Connect = Callable[[], connections.Connection]
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-#: Below this many pages in all, opening another connection costs more than it saves: 64 MB.
+#: Below this many pages (64 MB) and this many tasks, opening another connection costs more than it saves.
 _WORTH_ANOTHER_PAGES = 8192
+_WORTH_ANOTHER_TASKS = 16
 _CANCELED = "57014"
 _LOOK_EVERY_S = 0.1
 _IMPORT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT %(snapshot)s"
@@ -102,7 +103,7 @@ def share(
         timeout_s: limit for one statement, seconds; 0 is none.
         connect: opens another connection to the same database.
         workers: how many connections work at once, ``connection`` included.
-        pages: what there is to read in all; little of it is not worth another connection.
+        pages: what there is to read in all; little of it, in few tasks, is not worth another connection.
         stopped: set, also by the caller, when nothing is to be begun or waited for any more.
 
     Raises:
@@ -111,7 +112,8 @@ def share(
     todo: queue.SimpleQueue[Task] = queue.SimpleQueue()
     for task in tasks:
         todo.put(task)
-    helpers = max(min(workers - 1, len(tasks) - 1, pages // _WORTH_ANOTHER_PAGES), 0) if connect else 0
+    is_worth = max(pages // _WORTH_ANOTHER_PAGES, len(tasks) // _WORTH_ANOTHER_TASKS)
+    helpers = max(min(workers - 1, len(tasks) - 1, is_worth), 0) if connect else 0
     with ExitStack() as stack:
         others = [stack.enter_context(_imported(connection, connect)) for _ in range(helpers) if connect]
         crew = _Crew([connection, *others], todo, work, timeout_s, stopped or threading.Event())

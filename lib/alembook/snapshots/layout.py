@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from psycopg2 import sql
@@ -103,34 +104,39 @@ def read(connection: connections.Connection, tables: Collection[Mapping[str, Any
         errors.QueryFailed: the catalogue cannot be read.
     """
     oids = [row["oid"] for row in tables]
-    found = connections.rows(connection, statements.load(__package__, "layout.sql"), {"tables": oids}) if oids else []
-    columns: dict[int, list[dict[str, Any]]] = {oid: [] for oid in oids}
-    for row in found:
-        columns[row["table_oid"]].append(row)
+    found = connections.tuples(connection, statements.load(__package__, "layout.sql"), {"tables": oids}) if oids else []
+    columns: dict[int, list[tuple[Any, ...]]] = {oid: [] for oid in oids}
+    for table, *row in found:
+        columns[table].append(tuple(row))
     return [
         Layout(
             schema=row["schema"],
             table=row["table"],
             pages=row["pages"],
-            columns=tuple(_column(each) for each in columns[row["oid"]]),
+            columns=tuple(_column(*each[:-1]) for each in columns[row["oid"]]),
             key=_key(columns[row["oid"]]),
         )
         for row in tables
     ]
 
 
-def _column(row: Mapping[str, Any]) -> Column:
+@lru_cache(maxsize=10_000)
+def _column(
+    name: str, shown: str, base: str, is_builtin: bool, kind: str, element: str | None, element_known: bool | None
+) -> Column:
+    """Returns the column of a row of ``layout.sql``; many tables have columns that are alike."""
     return Column.from_catalog(
-        name=row["name"],
-        shown=row["type"],
-        base=row["base"],
-        is_builtin=row["is_builtin"],
-        kind=row["kind"],
-        element=row["element"],
-        element_known=bool(row["element_is_builtin"]),
+        name=name,
+        shown=shown,
+        base=base,
+        is_builtin=is_builtin,
+        kind=kind,
+        element=element,
+        element_known=bool(element_known),
     )
 
 
-def _key(rows: Collection[Mapping[str, Any]]) -> tuple[str, ...]:
-    keyed = [row for row in rows if row["key_position"] is not None]
-    return tuple(row["name"] for row in sorted(keyed, key=lambda row: int(row["key_position"])))
+def _key(rows: Collection[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Returns the names (first) of the columns with a position in the key (last), by position."""
+    keyed = [(row[-1], row[0]) for row in rows if row[-1] is not None]
+    return tuple(name for _, name in sorted(keyed))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from psycopg2 import sql
+from psycopg2.extensions import quote_ident
 
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
@@ -151,29 +153,37 @@ def read(connection: connections.Connection, asked: Sequence[Piece]) -> list[dic
     Raises:
         errors.QueryFailed: the server refused it or ended it.
     """
-    query = sql.SQL("\nUNION ALL\n").join(_query(connection, number, piece) for number, piece in enumerate(asked))
+    query = "\nUNION ALL\n".join(_query(connection, number, piece) for number, piece in enumerate(asked))
     return sorted(connections.rows(connection, query), key=lambda row: int(row["number"]))
 
 
-def _query(connection: connections.Connection, number: int, piece: Piece) -> sql.Composed:
-    """Returns the statement for a piece; most of it is plain text, for it is made for each of many small tables."""
+def _query(connection: connections.Connection, number: int, piece: Piece) -> str:
+    """Returns the statement for a piece: as plain text, for it is made anew for each of many small tables."""
+    table = piece.layout.identifier.as_string(connection)
+    identity = piece.layout.identity().as_string(connection)
+    columns = [f", {quote_ident(each.name, connection)} AS c{n}" for n, each in enumerate(piece.columns, start=1)]
+    hashes = (column.form.format(column=f"read.c{n}", seed="read.seed") for n, column in piece.hashed)
     is_keyed = bool(piece.layout.key)
-    _, _, body = statements.load(__package__, "pass.sql").rpartition("--")
-    _, _, body = body.partition("\n")
-    sums = (f"sum({column.form.format(column=f'read.c{n}', seed='read.seed')})" for n, column in piece.hashed)
-    return sql.SQL(body).format(
-        number=sql.Literal(number),
-        name=sql.Literal(piece.layout.identifier.as_string(connection)),
-        table=piece.layout.identifier,
-        piece=where(piece.first, piece.end),
-        seed=piece.layout.identity() if is_keyed else sql.SQL("0::pg_catalog.int8"),
-        columns=_columns(piece),
-        keys=sql.SQL("read.seed" if is_keyed else "read.whole"),
-        present=sql.SQL(", ".join(f"count(read.c{n})" for n, _ in enumerate(piece.columns, start=1))),
-        sums=sql.SQL(", ".join(sums)),
-        lows=sql.SQL(", ".join(f"min(read.c{n})" for n, _ in piece.ended)),
-        highs=sql.SQL(", ".join(f"max(read.c{n})" for n, _ in piece.ended)),
+    return _statement().format(
+        number=number,
+        name=sql.Literal(table).as_string(connection),
+        table=table,
+        piece=where(piece.first, piece.end).as_string(connection),
+        seed=identity if is_keyed else "0::pg_catalog.int8",
+        columns="".join([*columns, "" if is_keyed else f", {identity} AS whole"]),
+        keys="read.seed" if is_keyed else "read.whole",
+        present=", ".join(f"count(read.c{n})" for n, _ in enumerate(piece.columns, start=1)),
+        sums=", ".join(f"sum({each})" for each in hashes),
+        lows=", ".join(f"min(read.c{n})" for n, _ in piece.ended),
+        highs=", ".join(f"max(read.c{n})" for n, _ in piece.ended),
     )
+
+
+@cache
+def _statement() -> str:
+    """Returns ``pass.sql`` without its header, which would be sent once for each table."""
+    lines = statements.load(__package__, "pass.sql").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))
 
 
 def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
@@ -184,12 +194,3 @@ def count(connection: connections.Connection, piece: Piece) -> dict[str, Any]:
     query = sql.SQL(statements.load(__package__, "count.sql")).format(table=table, name=name, piece=span)
     answer = {"keys": 0, "present": [], "sums": [], "lows": [], "highs": []}
     return {**connections.rows(connection, query)[0], **answer}
-
-
-def _columns(piece: Piece) -> sql.Composable:
-    named: list[sql.Composable] = []
-    for number, column in enumerate(piece.columns, start=1):
-        named += [sql.SQL(", "), sql.Identifier(column.name), sql.SQL(f" AS c{number}")]
-    if not piece.layout.key:
-        named += [sql.SQL(", "), piece.layout.identity(), sql.SQL(" AS whole")]
-    return sql.Composed(named)
