@@ -23,7 +23,7 @@ Sums = dict[int, tuple[int, int]]
 #: A statement reads so many pages of 8 kB: 256 MB.
 SPAN_PAGES = 32_768
 #: More groups than fit into a core's cache cost more than they tell (measured: docs/verification.md).
-_MOST_BITS = 11
+_MOST_BITS = 10
 #: Rows in a page that are worth a group of their own.
 _PAGES_IN_BUCKET = 2
 #: An odd constant that differs from its multiples in every bit (2^64 divided by the golden ratio).
@@ -48,9 +48,15 @@ class Groups:
         return cls(bits=min((pages // _PAGES_IN_BUCKET).bit_length(), _MOST_BITS))
 
     def among(self, seed: sql.Composable) -> sql.Composable:
-        """Returns the condition that a row is in one of the groups asked for."""
+        """Returns the condition that a row is in one of the groups asked for: for few groups a bit of each."""
         if self.asked is None:
             return sql.SQL("TRUE")
+        if self.bits <= _MOST_BITS:
+            bits = bytearray(self.mask // 8 + 1)
+            for bucket in self.asked:
+                bits[bucket // 8] |= 1 << bucket % 8
+            form = sql.SQL("pg_catalog.get_bit(pg_catalog.decode({}, 'hex'), ({}) & {}) = 1")
+            return form.format(sql.Literal(bits.hex()), seed, sql.Literal(self.mask))
         asked = sql.Literal(list(self.asked))
         return sql.SQL("(({}) & {})::pg_catalog.int4 = ANY ({})").format(seed, sql.Literal(self.mask), asked)
 

@@ -1,7 +1,7 @@
 """Which rows of a table differ between two databases: found by hashes, without pulling rows to find them.
 
 The groups of keys that differ are known from the pass that told the tables apart. Their rows are read once more on each
-side, 30 bytes for each; only of those that differ, columns are told and values are looked at. Rows are paired by the
+side, 22 bytes for each; only of those that differ, columns are told and values are looked at. Rows are paired by the
 hash of their key. A table without a key is a multiset of rows: a row is missing or extra as often as its number
 differs, and never changed.
 """
@@ -26,14 +26,25 @@ from alembook.snapshots.layout import Layout
 
 Answer = TypeVar("Answer")
 #: So many rows of the groups that differ are asked for at once; where there are more, finer groups are looked at first.
-_ROWS_AT_ONCE = 300_000
+_ROWS_AT_ONCE = 500_000
 _MOST_BITS_ASKED = 13
 #: Kind, place on the left, place on the right; None where the row is not.
 _Row = tuple[str, str | None, str | None]
 #: How rows are counted: those with a key one by one, those without by what they are.
-_ALONE = {"rows": sql.SQL("1::pg_catalog.int8"), "place": sql.SQL("read.place"), "grouping": sql.SQL("")}
-_ALIKE = {"rows": sql.SQL("count(*)"), "place": sql.SQL("min(read.place)"), "grouping": sql.SQL("GROUP BY 1, 2")}
-_PACKED = np.dtype([("seed", ">i8"), ("hash", ">i8"), ("rows", ">i8"), ("page", ">u4"), ("place", ">u2")])
+_ALONE = {
+    "counted": sql.SQL(""),
+    "rows": sql.SQL("1"),
+    "place": sql.SQL("read.place"),
+    "grouping": sql.SQL(""),
+}
+_ALIKE = {
+    "counted": sql.SQL(" || int8send(found.rows)"),
+    "rows": sql.SQL("count(*)"),
+    "place": sql.SQL("min(read.place)"),
+    "grouping": sql.SQL("GROUP BY 1, 2"),
+}
+_PACKED_ALONE = [("seed", ">i8"), ("hash", ">i8"), ("page", ">u4"), ("place", ">u2")]
+_PACKED_ALIKE = [("seed", ">i8"), ("hash", ">i8"), ("rows", ">i8"), ("page", ">u4"), ("place", ">u2")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +197,7 @@ def _chunks(pair: _Pair, groups: Groups) -> Iterator[list[int]]:
 def _rows(side: Side, stopped: threading.Event, groups: Groups) -> pd.DataFrame:
     """Returns the rows of the groups asked for, alike ones as one: seed, hash, rows, page, place (int64)."""
     packed: list[bytes] = []
-    counted = _ALONE if side.layout.key else _ALIKE
+    counted, packing = (_ALONE, _PACKED_ALONE) if side.layout.key else (_ALIKE, _PACKED_ALIKE)
 
     def read(connection: connections.Connection, span: Span) -> None:
         query = sql.SQL(statements.load(__package__, "bucket_rows.sql")).format(**span.source(groups), **counted)
@@ -195,8 +206,8 @@ def _rows(side: Side, stopped: threading.Event, groups: Groups) -> pd.DataFrame:
         side.on_pages(span.pages)
 
     side.each(read, stopped)
-    read_in = np.frombuffer(b"".join(packed), dtype=_PACKED)
-    frame = pd.DataFrame({name: read_in[name].astype("int64") for name in _PACKED.names or ()})
+    read_in = np.frombuffer(b"".join(packed), dtype=np.dtype(packing))
+    frame = pd.DataFrame({"rows": 1, **{name: read_in[name].astype("int64") for name, _ in packing}})
     if frame.duplicated(["seed", "hash"]).any():
         frame = frame.groupby(["seed", "hash"], as_index=False).agg({"rows": "sum", "page": "first", "place": "first"})
     return frame
