@@ -84,10 +84,15 @@ def blocks_of_target() -> str:
     return found
 
 
+def beside(place: Workplace) -> Path:
+    """Returns the folder in which MLflow's revisions have theirs."""
+    (folder,) = place.folder.glob(f"mlflow-env/lib/*/site-packages/{MIGRATIONS}")
+    return folder
+
+
 def declare(place: Workplace) -> None:
     """Puts the section's checks beside MLflow's revisions."""
-    (folder,) = place.folder.glob(f"mlflow-env/lib/*/site-packages/{MIGRATIONS}")
-    (folder / "checks.toml").write_text((PROJECTS / "mlflow/checks.toml").read_text(encoding="utf-8"))
+    (beside(place) / "checks.toml").write_text((PROJECTS / "mlflow/checks.toml").read_text(encoding="utf-8"))
 
 
 def record(place: Workplace, name: str) -> dict[str, Any]:
@@ -104,15 +109,18 @@ def failed(place: Workplace) -> list[str]:
 
 
 def test_the_readmes_commands_take_it_to_head(place: Workplace) -> None:
-    """With what is meant declared doctor, dry run and run end with 0, every step PASSED, every row where it belongs."""
+    """With what is meant declared doctor, dry run and run end with 0; all six steps PASSED, every row has its place."""
     declare(place)
+    (beside(place) / "backfills").mkdir()
+    shutil.copy(PROJECTS / "mlflow/backfill.py", beside(place) / "backfills/client_request_ids.py")
     for words in commands():
         done = place.alembook(*words)
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
-    steps = record(place, "manifest.json")["sittings"][-1]["steps"]  # whichever there are
-    assert {step["step"] for step in steps} >= {"inspect", "backup", "rehearse", "upgrade", "verify"}
+    steps = record(place, "manifest.json")["sittings"][-1]["steps"]
+    assert {step["step"] for step in steps} == {"inspect", "backup", "rehearse", "upgrade", "backfill", "verify"}
     assert {step["verdict"] for step in steps} == {"PASSED"}
     assert place.ask("SELECT version_num FROM alembic_version") == HEAD
+    assert place.ask("SELECT count(*) FROM trace_info WHERE client_request_id = request_id") == 3000
     assert (
         place.ask("SELECT count(*) FROM trace_info WHERE trace_name = 'predict' AND session_id LIKE 'session%'") == 3000
     )
