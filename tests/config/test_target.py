@@ -148,7 +148,6 @@ def test_a_protected_target_is_usable(tmp_path: Path) -> None:
 
 LATER = {
     "approvals = 1": "approvals",
-    "verify.show_keys = true": "verify.show_keys",
     "backfill.workers = 2": "backfill.workers",
     "backfill.max_set_aside = 1": "backfill.max_set_aside",
     "backfill.max_replication_lag_s = 5": "backfill.max_replication_lag_s",

@@ -34,15 +34,16 @@ ENCODED = "p%40ss%3Aw%2F%C3%B6%20rd%3F%26%3D%27%5C"
     ],
 )
 def test_all_spellings_name_one_database(text: str) -> None:
-    """URL and connection string, %-encoded or quoted, mean the same."""
+    """URL and connection string, %-encoded or quoted, mean the same; a driver is kept where the URL names one."""
+    driver = "psycopg2" if "+psycopg2" in text else ""
     assert Database.parse(text) == Database(
-        host="db.example", port=6432, user="ann@corp", password=SECRET, dbname="the shop"
+        host="db.example", port=6432, user="ann@corp", password=SECRET, dbname="the shop", driver=driver
     )
 
 
 def test_a_written_address_reads_back() -> None:
     """URL and connection string give the database back, special characters included."""
-    database = Database(host="db", port=1, user="a:b", password=SECRET, dbname="sh/op")
+    database = Database(host="db", port=1, user="a:b", password=SECRET, dbname="sh/op", driver="psycopg2")
     assert Database.parse(database.url()) == database
     parts = {**psycopg2.extensions.parse_dsn(database.conninfo())}
     assert parts == {
