@@ -18,6 +18,10 @@ from alembook.postgres.tools import Tool
 from tests.postgres.rich import POOR, RICH
 from tests.postgres.test_tools import exported, fake, fill, found
 
+#: They make roles and databases of fixed names, which all of a server share.
+pytestmark = pytest.mark.xdist_group("roles")
+
+
 APPLICATION = "alembook test"
 REMOTE = Database(host="db.example.com", user="ann", password="s3cret-word", dbname="copy")
 

@@ -17,6 +17,10 @@ from alembook.postgres.embedded import Server
 from alembook.postgres.needs import Needs
 from tests.postgres.targets import target
 
+#: They make roles and databases of fixed names, which all of a server share.
+pytestmark = pytest.mark.xdist_group("roles")
+
+
 RUN = "20261122T120301Z-4f2a9c"
 
 

@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> RunFolder:
 def test_copies_know_their_run(run: RunFolder, tmp_path: Path) -> None:
     """Target, run, configuration and goal are filled in; everything else is as committed."""
     made = workbook.copy(ROOT / "runbooks", run, tmp_path / "alembook.toml")
-    assert [path.name[:2] for path in made] == ["10", "20", "40", "50", "60", "90"]
+    assert [path.name[:2] for path in made] == ["10", "20", "30", "40", "50", "60", "90"]
     cells = nbformat.read(made[0], as_version=4).cells
     declared = {p.name: p.default for p in parameters.parse(cells[1].source)}
     assert declared == {

@@ -16,8 +16,10 @@ def test_a_wrong_query_is_corrected_and_the_run_ends(workplace: Workplace) -> No
     """Verify is UNVERIFIED (exit 4), a new run is refused (exit 6); the query corrected, the same run ends with 0."""
     checks = workplace.folder / "migrations" / "checks.toml"
     good = checks.read_text(encoding="utf-8")
+    rehearsed = workplace.alembook("run", "-t", "demo", "--through", "upgrade")
+    assert rehearsed.returncode == 0, rehearsed.stdout + rehearsed.stderr
     checks.write_text(good + CHECK.format(column="no_such_column"), encoding="utf-8")
-    done = workplace.alembook("run", "-t", "demo")
+    done = workplace.alembook("run", "--run", workplace.runs()[-1].name, "--only", "verify")
     assert done.returncode == 4, done.stdout + done.stderr
     run = workplace.runs()[-1].name
     again = workplace.alembook("run", "-t", "demo")

@@ -24,6 +24,10 @@ from tests.postgres.test_tools import exported, found
 from tests.steps.backups import BESIDE, after_the_dump, cleared, closed, copies, folder_of, is_green, made, planned
 from tests.steps.conftest import Desk
 
+#: They make roles and databases of fixed names, which all of a server share.
+pytestmark = pytest.mark.xdist_group("roles")
+
+
 RESTORED = "the backup was restored"
 
 

@@ -19,6 +19,9 @@ from tests.postgres.rich import POOR, RICH
 from tests.steps.backups import cleared, closed, folder_of, is_green, made, planned
 from tests.steps.conftest import Desk, copied
 
+#: They make roles and databases of fixed names, which all of a server share.
+pytestmark = pytest.mark.xdist_group("roles")
+
 
 @pytest.mark.parametrize("name", ["pg_dump", "alembook 20261122T120301Z-4f2a9c backup"])
 def test_no_revision_begins_while_something_dumps(name: str, desk: Desk) -> None:

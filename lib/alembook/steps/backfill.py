@@ -11,7 +11,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.backfills import batch, declaration, engine, keyed
 from alembook.postgres import connection as connections
-from alembook.steps import gate, predicted, standing, window
+from alembook.steps import before, gate, predicted, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Outcome
@@ -107,8 +107,9 @@ def run(book: Book) -> Backfill:
     if not Gate(checks=allowed).is_open:
         return Backfill.of(book.finish(allowed, {}), **nothing)
     outcomes: list[tuple[declaration.Backfill, engine.Outcome]] = []
-    error = None
-    for each in _of_stage(book):
+    error, declared = None, _of_stage(book)
+    before.take(book)  # a plan may begin with a backfill: its revisions were applied by an earlier run
+    for each in declared:
         try:
             outcomes.append((each, _one(book, each)))
         except errors.StepFailed as failure:
