@@ -23,7 +23,7 @@ Sums = dict[int, tuple[int, int]]
 #: A statement reads so many pages of 8 kB: 256 MB.
 SPAN_PAGES = 32_768
 #: More groups than fit into a core's cache cost more than they tell (measured: docs/verification.md).
-_MOST_BITS = 10
+_MOST_BITS = 11
 #: Rows in a page that are worth a group of their own.
 _PAGES_IN_BUCKET = 2
 #: An odd constant that differs from its multiples in every bit (2^64 divided by the golden ratio).
