@@ -29,8 +29,7 @@ database = "file:database-url"
 project = "migrations"
 writers = "stopped"
 verify = { scope = "all" }
-[targets.demo.rehearsal]
-scratch = "file:database-url"
+rehearsal = { scratch = "file:database-url" }
 """
 ORDER = ["10_inspect", "20_backup", "30_rehearse", "40_upgrade.s1", "50_backfill.s1", "40_upgrade.s2", "60_verify"]
 
