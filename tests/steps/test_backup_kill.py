@@ -31,6 +31,8 @@ book = Book(step="backup", stage=0, target=config.load(folder / "alembook.toml")
             folder=archive.runs(folder / "runs", "demo")[-1])
 backup.make(book)
 """
+#: A server for its copies alone: what other tests leave on a shared one for a moment is not left behind by these.
+OWN = '[targets.demo.rehearsal]\nscratch = "embedded:"\n'
 PATIENCE_S = 300
 
 
@@ -38,7 +40,7 @@ PATIENCE_S = 300
 def place(desk: Desk, server18: Server) -> Iterator[Desk]:
     """Yields a desk with its plan, and enough rows that each part of a backup takes its time."""
     desk.execute("INSERT INTO heap SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, 300000) AS n")
-    with cleared(planned(desk), server18) as ready:
+    with cleared(planned(desk, OWN), server18) as ready:
         yield ready
 
 
