@@ -8,7 +8,8 @@ Both times are whole, from the call to its return, with the start of a Python th
 project. The agent's includes what ``alembic upgrade`` does not do: the session that holds the locks, the ledger, in
 each revision a proof of the database and of the lock limit, every statement told, the rows it changed counted. Not
 included is what the upgrade step does around it once (the plan held against the files, the measurement before) and
-what a notebook costs. Seen on two quiet cores: 0.66 s and 0.99 s (three rounds); with eight others at work 2.2 and 3.3 s.
+what a notebook costs. Seen on two quiet cores, three rounds: 0.66 s and 0.99 s; with eight others at work, 2.2 s and
+3.3 s.
 """
 
 from __future__ import annotations
