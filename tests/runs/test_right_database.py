@@ -187,7 +187,8 @@ def test_a_revision_that_connects_elsewhere(tmp_path: Path, database18: Database
     (place.folder / "project/migrations/versions/2b0000000022.py").write_text(WANDERER, encoding="utf-8")
     with opened(filled) as there, opened(database18) as here:
         before = written(there)
-        done = place.alembook("run", "-t", "demo")
+        assert place.alembook("run", "-t", "demo", "--through", "backup").returncode == 0
+        done = place.alembook("run", "--run", place.runs()[-1].name, "--from", "upgrade")
         assert done.returncode == 5, done.stderr
         assert said(done.stderr, "The revision 2b0000000022") == [
             "The revision 2b0000000022 connected to another database than the target.",
