@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 GOAL = 1.35
 JOBS = 4
 TOML = '[targets.bench]\ndatabase = "embedded:"\nproject = "migrations"\n'
-#: About 1 MB for each 3,000 rows, with its indexes.
-ROWS_OF_A_MEGABYTE = 3_000
+#: About 1 MB for each 4,950 rows, with its indexes.
+ROWS_OF_A_MEGABYTE = 4_950
 TABLES = 6
 SEED = """
 CREATE TABLE big_{n} AS

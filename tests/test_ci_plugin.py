@@ -57,3 +57,25 @@ def test_a_skip_is_a_skip_elsewhere(pytester: pytest.Pytester, monkeypatch: pyte
     result = run(pytester, monkeypatch, ci=ci)
     result.assert_outcomes(passed=1, skipped=2, xfailed=1)
     assert result.ret == pytest.ExitCode.OK
+
+
+GROUPED = """
+import os
+from pathlib import Path
+
+import pytest
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.parametrize("number", range(8))
+def test_grouped(number):
+    with Path("workers").open("a") as file:
+        file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+"""
+
+
+def test_a_group_shares_a_worker(pytester: pytest.Pytester) -> None:
+    """Tests that share names on a server never run at once; pytest 9.2.0 with xdist 3.8.0 forgot their group."""
+    pytester.makepyfile(GROUPED)
+    result = pytester.runpytest_subprocess("-p", "xdist", "--numprocesses=2", "--dist=loadgroup")
+    result.assert_outcomes(passed=8)
+    assert len(set((pytester.path / "workers").read_text().split())) == 1

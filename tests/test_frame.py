@@ -72,8 +72,8 @@ def imported(folder: Path) -> set[str]:
 
 
 def test_every_dependency_has_a_lower_bound() -> None:
-    """Each requirement says the oldest version it is meant for, and shuts no newer one out."""
-    bounds = {str(r): [s.operator for s in r.specifier] for r in [*RUNTIME, *DEVELOPMENT]}
+    """Each requirement says the oldest version it is meant for, and shuts no newer one out but a broken one by name."""
+    bounds = {str(r): [s.operator for s in r.specifier if s.operator != "!="] for r in [*RUNTIME, *DEVELOPMENT]}
     assert {text: operators for text, operators in bounds.items() if operators != [">="]} == {}
 
 

@@ -25,11 +25,11 @@ OTHER = [
 def rehearsed(*statements: str) -> Shapes:
     """Returns shapes that expect these statements of revision "r"."""
     first = Shapes()
-    first.begin("r")
+    first.begin("r", "alembic_version")
     for statement in statements:
         first.hear(statement)
     second = Shapes({"r": first.told()})
-    second.begin("r")
+    second.begin("r", "alembic_version")
     return second
 
 
@@ -53,6 +53,25 @@ def test_texts_that_differ(one: str, other: str) -> None:
         shapes.finish()
 
 
+@pytest.mark.parametrize("table", ["alembic_version", "ops.alembic_version", '"ops"."alembic_version"'])
+def test_the_order_of_heads_makes_no_difference(table: str) -> None:
+    """Taking a merge back leaves two heads; which of them is updated and which inserted differs by process."""
+    update = f"UPDATE {table} SET version_num='%s' WHERE {table}.version_num = 'merge'"
+    insert = f"INSERT INTO {table} (version_num) VALUES ('%s') RETURNING {table}.version_num"
+    shapes = rehearsed(update % "one", insert % "two")
+    shapes.hear(update % "two")
+    shapes.hear(insert % "one")
+    shapes.finish()
+    with pytest.raises(Failure):
+        shapes.hear(f"DELETE FROM {table} WHERE {table}.version_num = 'one'")
+
+
+def test_tables_whose_names_only_begin_alike_are_others() -> None:
+    """A table of the project's own, beside the version table, is compared with its literals."""
+    with pytest.raises(Failure):
+        rehearsed("INSERT INTO alembic_version_log VALUES ('a')").hear("INSERT INTO alembic_version_log VALUES ('b')")
+
+
 def test_literals_that_varied_are_rows() -> None:
     """A loop that writes its keys into the text is known by its form: other rows, other keys."""
     shapes = rehearsed("UPDATE t SET a = 'x' WHERE id = 1", "UPDATE t SET a = 'y' WHERE id = 2")
@@ -66,7 +85,7 @@ def test_structure_left_out_is_refused_before_the_commit() -> None:
     shapes.hear("ALTER TABLE t ADD a int")
     shapes.finish()
     assert shapes.unsent() == ["UPDATE t SET a = 1"]
-    shapes.begin("r")
+    shapes.begin("r", "alembic_version")
     with pytest.raises(Failure) as caught:
         shapes.finish()
     assert (caught.value.kind, caught.value.fields["statement"]) == ("unsent", "ALTER TABLE t ADD a int")
@@ -75,7 +94,7 @@ def test_structure_left_out_is_refused_before_the_commit() -> None:
 def test_a_revision_that_was_not_rehearsed_is_not_compared() -> None:
     """Whatever it sends is heard and told."""
     shapes = rehearsed("SELECT 1")
-    shapes.begin("other")
+    shapes.begin("other", "alembic_version")
     shapes.hear("DROP TABLE t")
     shapes.finish()
     assert not shapes.is_compared

@@ -2,7 +2,8 @@
 
 Two texts are one when they differ only in bound values, in the number of rows of a bulk statement, or in literals that
 differ by nature (UUIDs, points in time, long hexadecimal numbers). A data statement whose literals already varied
-within the rehearsal is known by its form alone: those literals are rows.
+within the rehearsal is known by its form alone: those literals are rows. So is one about the version table: at a merge
+Alembic takes the heads in the order of a set, another in each process; where it ends is checked by itself.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _ROWS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d[\d.]*\b")
 _LITERALS = re.compile(r"\?(?:\s*,\s*\?)+")
 _COMMENT = re.compile(r"\A(?:\s+|--[^\n]*\n|/\*.*?\*/|\()+", re.DOTALL)
+_CHANGES_TABLE = r"\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(?:[^\s(]+\.)?\"?{}\"?[\s(]"
 _DATA = frozenset(["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "SHOW", "SET", "COPY", "LOCK"])
 _CONTROL = frozenset(["SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "START"])
 
@@ -74,6 +76,7 @@ class Shapes:
         self._found: Dict[str, Dict[str, Any]] = {}
         self._known: Dict[str, str] = {}
         self._revision = ""
+        self._of_versions = re.compile(r"(?!)")
         self._failure: Optional[Failure] = None
 
     @property
@@ -81,14 +84,15 @@ class Shapes:
         """Says whether this revision was rehearsed."""
         return self._expected is not None
 
-    def begin(self, revision: str) -> None:
-        """Begins a revision, or an attempt at it."""
+    def begin(self, revision: str, version_table: str) -> None:
+        """Begins a revision, or an attempt at it; the version table by its bare name."""
         listed = self._rehearsed.get(revision)
         self._expected = None if listed is None else {each["form"]: each for each in listed}
         self._found.clear()
         self._known.clear()
         self._failure = None
         self._revision = revision
+        self._of_versions = re.compile(_CHANGES_TABLE.format(re.escape(version_table)), re.IGNORECASE)
 
     def hear(self, statement: str) -> None:
         """Takes a statement before it is executed.
@@ -102,6 +106,8 @@ class Shapes:
         if statement in self._known or verb(statement) in _CONTROL:
             return
         name, text = _digest(form(statement)), _digest(plain(statement))
+        if self._of_versions.match(statement):
+            text = name
         if len(self._known) < _KEPT:
             self._known[statement] = name
         self._require(name, text, statement)

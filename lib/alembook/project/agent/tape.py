@@ -71,14 +71,14 @@ class Tape:
         event.listen(Engine, "after_cursor_execute", self._after)
         event.listen(Engine, "commit", self._commit)
 
-    def begin(self, revision: str, connection: Any) -> None:
-        """Counts what follows to a revision, which works on this connection."""
+    def begin(self, revision: str, connection: Any, version_table: str) -> None:
+        """Counts what follows to a revision, which works on this connection and is entered in this table."""
         self._repeated.clear()
         self._own = connection.info
         self._is_committing = False
         self.has_truncated = False
         self._unlooked = ""
-        self._shapes.begin(revision)
+        self._shapes.begin(revision, version_table)
         if self._trace is not None:
             self._trace.begin(connection)
         self.revision = revision

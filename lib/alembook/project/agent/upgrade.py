@@ -181,7 +181,7 @@ class Upgrade:
         def inside(**named: Any) -> Any:
             with self._noted():
                 self._wire.send("revision_started", revision=progress.revision, attempt=progress.number)
-                self._tape.begin(progress.revision, context.connection)
+                self._tape.begin(progress.revision, context.connection, context.version_table)
                 dbapi = raw(context.connection)
                 limit = int(self._request["limits"]["lock_timeout_ms"])
                 progress.transaction = self._door.enter(dbapi, lock_timeout_ms=limit)
