@@ -12,7 +12,7 @@ general form give the same number; NULL adds nothing to a sum in either (it is c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from psycopg2 import sql
 
@@ -71,6 +71,8 @@ _FORMS = {
     "timestamp": "pg_catalog.timestamp_hash_extended({column}, {seed})",
     "timestamptz": "pg_catalog.timestamp_hash_extended(({column} AT TIME ZONE 'UTC'), {seed})",
 }
+#: What PostgreSQL 18 offers besides, with the same number and without a conversion.
+_OWN_FORMS = {"timestamptz": "pg_catalog.timestamptz_hash_extended({column}, {seed})"}
 #: Types of which equal values may have different texts.
 _TEXTS_DIFFER = {"numeric", "float4", "float8", "interval"}
 _CORRECTED = {"int2", "int4", "int8", "numeric"}
@@ -87,6 +89,7 @@ class Column:
         base: name of the type under its domains.
         meaning: columns of one meaning are comparable.
         by_text: enters by its text.
+        has_own_hash: this server hashes the type without a conversion; of two servers' columns it tells nothing apart.
     """
 
     name: str
@@ -94,10 +97,20 @@ class Column:
     base: str
     meaning: str
     by_text: bool
+    has_own_hash: bool = field(default=False, compare=False)
 
     @classmethod
     def from_catalog(
-        cls, *, name: str, shown: str, base: str, is_builtin: bool, kind: str, element: str | None, element_known: bool
+        cls,
+        *,
+        name: str,
+        shown: str,
+        base: str,
+        is_builtin: bool,
+        kind: str,
+        element: str | None,
+        element_known: bool,
+        has_own_hash: bool,
     ) -> Column:
         """Returns the column a row of ``layout.sql`` stands for."""
         if element is not None:
@@ -105,7 +118,8 @@ class Column:
             meaning = f"{NATIVE[element]}[]" if is_plain else f"text of {base}"
             return cls(name=name, type=shown, base=base, meaning=meaning, by_text=True)
         if is_builtin and base in NATIVE:
-            return cls(name=name, type=shown, base=base, meaning=NATIVE[base], by_text=False)
+            meaning = NATIVE[base]
+            return cls(name=name, type=shown, base=base, meaning=meaning, by_text=False, has_own_hash=has_own_hash)
         plain = kind == "e" or (is_builtin and base in _PLAIN_TEXT)
         return cls(name=name, type=shown, base=base, meaning="text" if plain else f"text of {base}", by_text=True)
 
@@ -128,4 +142,7 @@ class Column:
     @property
     def form(self) -> str:
         """Returns the hash's expression with {column} and {seed} to be filled in."""
-        return _BY_TEXT if self.by_text else _FORMS.get(self.base, _GENERAL)
+        if self.by_text:
+            return _BY_TEXT
+        own = _OWN_FORMS.get(self.base) if self.has_own_hash else None
+        return own or _FORMS.get(self.base, _GENERAL)

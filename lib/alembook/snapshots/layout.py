@@ -122,7 +122,14 @@ def read(connection: connections.Connection, tables: Collection[Mapping[str, Any
 
 @lru_cache(maxsize=10_000)
 def _column(
-    name: str, shown: str, base: str, is_builtin: bool, kind: str, element: str | None, element_known: bool | None
+    name: str,
+    shown: str,
+    base: str,
+    is_builtin: bool,
+    kind: str,
+    element: str | None,
+    element_known: bool | None,
+    has_own_hash: bool,
 ) -> Column:
     """Returns the column of a row of ``layout.sql``; many tables have columns that are alike."""
     return Column.from_catalog(
@@ -133,6 +140,7 @@ def _column(
         kind=kind,
         element=element,
         element_known=bool(element_known),
+        has_own_hash=has_own_hash,
     )
 
 

@@ -2,7 +2,8 @@
 -- Parameters: tables (oid[]).
 -- Returns: one row per column, in the order of the table: table_oid, name, type (as PostgreSQL writes it), base (name of
 --   the type under its domains), is_builtin (base is PostgreSQL's own), kind (pg_type.typtype of base), element,
---   element_is_builtin (of an array; NULL otherwise), key_position (1... in the key rows are told apart by; NULL outside).
+--   element_is_builtin (of an array; NULL otherwise), has_own_hash (PostgreSQL 18 has timestamptz_hash_extended),
+--   key_position (1... in the key rows are told apart by; NULL outside).
 --   The key is the primary key, else the narrowest unique index that is whole, valid, without expressions and NULL.
 --   Left out: generated columns that are not stored (they hold nothing of their own).
 -- Locks: ACCESS SHARE on the catalogue. Reads only.
@@ -30,6 +31,7 @@ SELECT a.attrelid AS table_oid,
        t.typtype AS kind,
        e.typname AS element,
        e.typnamespace = 'pg_catalog'::regnamespace AND e.typtype <> 'c' AS element_is_builtin,
+       current_setting('server_version_num')::int >= 180000 AND t.oid = 'timestamptz'::regtype AS has_own_hash,
        array_position(k.attnums[0:k.columns - 1], a.attnum) AS key_position
   FROM pg_attribute AS a
   JOIN base AS b ON b.type = a.atttypid
