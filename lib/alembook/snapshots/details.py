@@ -85,7 +85,7 @@ def _query(layout: Layout, places: list[str], may_show: MayShow) -> sql.Composed
         seed=buckets.identity(layout),
         columns=buckets.columns(layout),
         table=layout.identifier,
-        key=_key(layout) if may_show.keys else sql.SQL("NULL::pg_catalog.text"),
+        key=key_text(layout) if may_show.keys else sql.SQL("NULL::pg_catalog.text"),
         row=_text(sql.SQL("ROW({})").format(every)) if may_show.values else sql.SQL("NULL::pg_catalog.text"),
         hashes=sql.SQL(", ").join(buckets.hashes(layout)),
         values=sql.SQL(", ").join(texts if may_show.values else []),
@@ -96,7 +96,8 @@ def _text(value: sql.Composable) -> sql.Composable:
     return sql.SQL('pg_catalog."left"({}::pg_catalog.text, {})').format(value, sql.Literal(_CHARACTERS))
 
 
-def _key(layout: Layout) -> sql.Composable:
+def key_text(layout: Layout) -> sql.Composable:
+    """Returns the expression of a row's key as text; NULL for a table without one."""
     parts = [sql.Identifier(name) for name in layout.key]
     if len(parts) == 1:
         return sql.SQL("{}::pg_catalog.text").format(parts[0])

@@ -63,13 +63,37 @@ def ask(connection: connections.Connection, query: str, *, timeout_s: float, sec
     Raises:
         errors.QueryFailed: the server refused the query or ended it; or the transaction may write.
     """
+    with _apart(connection, timeout_s=timeout_s, secret=secret):
+        connections.execute(connection, sql.SQL("DO {}").format(sql.Literal(_block(connection, query))))
+        yield Answers(connection=connection, columns=_fetch(connection, 0)[0])
+
+
+def told(connection: connections.Connection, block: sql.Composable, *, timeout_s: float) -> str:
+    """Returns what a PL/pgSQL block of ours leaves in the setting ``alembook.answer``; nothing it does outlives it.
+
+    Args:
+        connection: inside a read-only transaction.
+        block: the body.
+        timeout_s: limit, seconds; 0 is no limit.
+
+    Raises:
+        errors.QueryFailed: as ``ask``.
+    """
+    body = sql.Literal(block.as_string(connection))
+    with _apart(connection, timeout_s=timeout_s):
+        connections.execute(connection, sql.SQL("DO {}").format(body))
+        return str(connections.scalar(connection, "SELECT current_setting('alembook.answer')"))
+
+
+@contextmanager
+def _apart(connection: connections.Connection, *, timeout_s: float, secret: str = "") -> Iterator[None]:
+    """Opens a savepoint with settings of its own, which is rolled back at the end."""
     _require_read_only(connection)
     connections.execute(connection, "SAVEPOINT alembook_question")
     try:
         settings = statements.load(__package__, "question_settings.sql")
         connections.execute(connection, settings, {"timeout_ms": str(int(timeout_s * 1000)), "secret": secret})
-        connections.execute(connection, sql.SQL("DO {}").format(sql.Literal(_block(connection, query))))
-        yield Answers(connection=connection, columns=_fetch(connection, 0)[0])
+        yield
     finally:
         if not connection.closed:
             connections.execute(connection, _END)

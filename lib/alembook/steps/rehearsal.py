@@ -17,7 +17,7 @@ from alembook import display, errors
 from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Fingerprint
 from alembook.snapshots import measurement
-from alembook.steps import advice, backfill, observed, rehearsing, standing, upgrade, verification, wayback
+from alembook.steps import advice, backfill, misfits, observed, rehearsing, standing, upgrade, verification, wayback
 from alembook.steps.receipt import Receipt
 from alembook.steps.rehearsing import Copy
 from alembook.steps.runbook import Book
@@ -190,7 +190,9 @@ def _part(copy: Copy, part: Receipt) -> list[Check]:
     closed = part.gate.closed_by
     failed = observed.failure(copy.folder, copy.plan) if closed and part.step == "upgrade" else {}
     if failed.get("revision"):
-        return [advice.check(failed, copy.plan.revision(failed["revision"]))]
+        may_show = copy.book.target.verify.show_keys
+        rows = misfits.find(copy, failed)
+        return [advice.check(failed, copy.plan.revision(failed["revision"]), rows, may_show=may_show)]
     if closed:
         return [replace(check, why=f"on the copy: {check.why}".removesuffix(": ")) for check in closed]
     what = f"{part.step}{f' of stage {part.stage}' if part.stage else ''}"

@@ -88,11 +88,11 @@ def _notice(error: BaseException) -> Dict[str, str]:
 
 
 def describe(error: BaseException) -> Dict[str, Any]:
-    """Returns kind, message, sqlstate, statement, constraint, table, column and where of any error."""
+    """Returns kind, message, sqlstate, statement, schema, constraint, table, column and where of any error."""
     if isinstance(error, Failure):
         return dict(error.fields, kind=error.kind, message=error.message)
     state = sqlstate(error)
-    fields = {name: _field(error, name) for name in ("constraint", "table", "column")}
+    fields = {name: _field(error, name) for name in ("schema", "constraint", "table", "column")}
     variable = _variable(error)
     if variable is not None:
         fields["variable"] = variable
@@ -129,7 +129,7 @@ def _variable(error: BaseException) -> Optional[str]:
 
 
 def _field(error: BaseException, name: str) -> Optional[str]:
-    short = {"constraint": "n", "table": "t", "column": "c"}[name]
+    short = {"schema": "s", "constraint": "n", "table": "t", "column": "c"}[name]
     for link in chain(error):
         holder = getattr(link, "diag", None) or link
         found = getattr(holder, name + "_name", None) or _notice(link).get(short)
@@ -168,5 +168,9 @@ def where(error: BaseException) -> List[str]:
 
 
 def is_foreign(path: str) -> bool:
-    """Says whether a frame lies in Python, in a library or in the agent, not in the project."""
-    return path.startswith(_FOREIGN) or bool({"site-packages", "dist-packages"} & set(path.split(os.sep)))
+    """Says whether a frame lies in Python, in a library or in the agent, not in the project.
+
+    A compiled module names the file it was made from, which is not there.
+    """
+    is_library = path.startswith(_FOREIGN) or bool({"site-packages", "dist-packages"} & set(path.split(os.sep)))
+    return is_library or not os.path.isfile(path)

@@ -80,14 +80,42 @@ def operations(text: str, line: int, traits: frozenset[str] = frozenset()) -> It
 def actions(statement: str) -> list[str]:
     """Returns an ALTER TABLE cut into statements of one action each; any other statement as it is."""
     begin = _ALTER_ANY.match(statement)
-    if begin is None:
-        return [statement]
+    return [statement] if begin is None else [begin[0] + part for part in cut(statement[begin.end() :])]
+
+
+def altered(action: str) -> tuple[str, str]:
+    """Returns the table of an ALTER TABLE, as it is written, and what follows it; ("", "") for another statement."""
+    begin = _ALTER_ANY.match(action)
+    return (begin["table"], action[begin.end() :].strip()) if begin else ("", "")
+
+
+def cut(text: str) -> list[str]:
+    """Returns a text cut at its commas; those inside parentheses and quotes are left alone."""
     parts, depth = [""], 0
-    for piece in _PIECE.finditer(statement[begin.end() :]):
-        for part in re.split(r"([(),])", piece[0]) if piece[0][0] not in "'\"$" else [piece[0]]:
-            depth += (part == "(") - (part == ")")
-            parts = [*parts, ""] if part == "," and not depth else [*parts[:-1], parts[-1] + part]
-    return [begin[0] + part.strip() for part in parts if part.strip()]
+    for part in _pieces(text):
+        depth += (part == "(") - (part == ")")
+        parts = [*parts, ""] if part == "," and not depth else [*parts[:-1], parts[-1] + part]
+    return [part.strip() for part in parts if part.strip()]
+
+
+def inside(text: str) -> tuple[str, str]:
+    """Returns what stands in the first parentheses of a text, and what follows them; ("", text) where none are."""
+    found, rest, depth, is_over = "", "", 0, False
+    for part in _pieces(text):
+        depth -= part == ")"
+        is_over = is_over or (part == ")" and not depth)
+        if depth and not is_over:
+            found += part
+        elif is_over:
+            rest += part
+        depth += part == "("
+    return (found.strip(), rest[1:].strip()) if is_over else ("", text)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yields a text in pieces: what is quoted, parentheses and commas by themselves."""
+    for piece in _PIECE.finditer(text):
+        yield from re.split(r"([(),])", piece[0]) if piece[0][0] not in "'\"$" else [piece[0]]
 
 
 def _operation(statement: str, line: int, given: frozenset[str]) -> Operation:
