@@ -130,6 +130,35 @@ def test_a_value_changed_in_the_copy(place: Desk, monkeypatch: pytest.MonkeyPatc
     assert "public.people: values of " in closed(receipt)["the copy has the values of every table"].why
 
 
+@pytest.mark.parametrize(
+    ("damage", "name", "found"),
+    [
+        ("SELECT lo_put(4711, 1, 'x')", "the copy has the large objects", "1, with other contents"),
+        ("SELECT lo_unlink(4711)", "the copy has the large objects", "0"),
+        ("SELECT setval('people_id_seq', 3)", "the copy's sequences stand where they stood", "1 differ"),
+    ],
+    ids=["a large object changed", "a large object removed", "a sequence moved"],
+)
+def test_what_stands_beside_the_rows_is_compared(
+    damage: str, name: str, found: str, place: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large object or a sequence of the copy that is not the original's: FAILED by name; no content is kept."""
+    place.execute("SELECT lo_from_bytea(4711, 'secret')")
+    real = restoring.restore
+
+    def damages(tool: Any, folder: Any, database: Any, **options: Any) -> Any:
+        result = real(tool, folder, database, **options)
+        Desk(place.folder, database).execute(damage)
+        return result
+
+    monkeypatch.setattr(restoring, "restore", damages)
+    receipt = made(place)
+    assert {check: each.found for check, each in closed(receipt).items()} == {name: found}
+    assert (receipt.gate.outcome, copies(place)) == (Outcome.FAILED, [])
+    objects = receipt.facts["large_objects"]
+    assert (objects["objects"], len(objects["checksum"]), objects["unread"]) == (1, 32, "")
+
+
 def test_a_dump_of_another_database(place: Desk, server18: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that got into the folder by mistake restores without an error, and is told apart."""
 

@@ -18,6 +18,7 @@ from alembook.verdict import Outcome
 from tests.postgres.rich import POOR, RICH
 from tests.steps.backups import cleared, closed, folder_of, is_green, made, planned
 from tests.steps.conftest import Desk, copied
+from tests.steps.servers import own_server
 
 #: They make roles and databases of fixed names, which all of a server share.
 pytestmark = pytest.mark.xdist_group("roles")
@@ -110,17 +111,8 @@ def test_a_program_that_makes_no_backup(text: str, why: str, desk: Desk) -> None
 @pytest.fixture
 def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Yields a server of the test's own that keeps replication slots."""
-    folder = tmp_path_factory.mktemp("publisher")
-    server = Server(folder, 18, grace_s=1.0, fast=True)
-    server.places.run.parent.mkdir(parents=True, exist_ok=True)
-    programs = cluster.binaries(18)
-    owner = cluster.owner(server.places.data, programs)
-    cluster.make(server.places.data, 18, programs, owner, fast=True)
-    with (server.places.data / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.write("wal_level = logical\n")
-    yield server
-    server.stop()
-    server.release()
+    with own_server(tmp_path_factory.mktemp("publisher"), "wal_level = logical") as server:
+        yield server
 
 
 def test_a_database_that_reaches_elsewhere_is_proven_without_harm(

@@ -81,11 +81,13 @@ def keyed(columns: pd.DataFrame, key: bytes) -> pd.DataFrame:
     The sum over a table of one row is that row's hash, and could be tried against guessed values: without a key there
     are no checksums.
     """
+    found = columns["checksum"].map(lambda checksum: hidden(checksum, key))
+    return columns.assign(checksum=found.astype(columns["checksum"].dtype))
 
-    def hide(checksum: str) -> str:
-        return hmac.new(key, checksum.encode(), hashlib.sha256).hexdigest()[:32] if checksum and key else ""
 
-    return columns.assign(checksum=columns["checksum"].map(hide).astype(columns["checksum"].dtype))
+def hidden(checksum: str, key: bytes) -> str:
+    """Returns a checksum that says nothing without the key; "" without a checksum or a key."""
+    return hmac.new(key, checksum.encode(), hashlib.sha256).hexdigest()[:32] if checksum and key else ""
 
 
 def judge(before: pd.DataFrame, after: pd.DataFrame, known: Known) -> dict[str, Evidence]:

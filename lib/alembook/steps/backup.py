@@ -16,7 +16,7 @@ from alembook import display
 from alembook.postgres import connection as connections
 from alembook.postgres import identity
 from alembook.snapshots import measurement
-from alembook.steps import before, dumps, earlier, elsewhere, making, proving
+from alembook.steps import dumps, earlier, elsewhere, making, proving, whole
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Outcome
@@ -94,31 +94,30 @@ def make(book: Book, *, keep_scratch: bool = False) -> Backup:
     book.require_session()
     folder = dumps.new(book)
     made = making.by_command(book, folder) if book.target.backup.command else making.dump(book, folder)
-    whole = [*making.judge(book, made), *earlier.judge(book, made.original.found.tables)]
-    proof = _prove(book, made, whole, keep=keep_scratch)
-    checks = [*whole, *proof.checks]
-    before.write(book, "backup", made.original.found)
-    book.folder.write_table("fingerprint", _objects(made.original))
+    judged = [*making.judge(book, made), *earlier.judge(book, made.original.found.tables)]
+    proof = _prove(book, made, judged, keep=keep_scratch)
+    checks = [*judged, *proof.checks]
+    kept = whole.write(book, made.original)
     is_good, is_proven = Gate(checks=book.with_waivers(checks)).is_open, proof.outcome is Outcome.PASSED
     told = {"outcome": proof.outcome.value, **proof.facts}
     scratch = proof.scratch
     copy = {"scratch": {"place": scratch.place.kind, "database": scratch.name}} if scratch else {}
-    facts = {**made.facts, "method": made.method, "proof": told, **copy}
+    facts = {**made.facts, **kept, "method": made.method, "proof": told, **copy}
     dumps.note(folder, is_good=is_good, is_proven=is_proven and proof.facts.get("how") != "recent", facts=facts)
     removed = dumps.prune(book) if is_good else []
     receipt = book.finish(checks, {**facts, "removed": removed})
     return Backup.of(receipt, tables=made.original.found.tables)
 
 
-def _prove(book: Book, made: making.Made, whole: Collection[Check], *, keep: bool) -> proving.Proof:
+def _prove(book: Book, made: making.Made, judged: Collection[Check], *, keep: bool) -> proving.Proof:
     """Proves a backup as the policy asks; one that is known to be no good is not restored."""
-    if not Gate(checks=tuple(whole)).is_open:
+    if not Gate(checks=tuple(judged)).is_open:
         return proving.Proof(checks=[_not_tried()], facts={"how": "not restored"})
     if recent := earlier.recent(book, made.method):
         return proving.Proof(checks=[recent], facts={"how": "recent"})
     if book.target.backup.command:
         return proving.Proof(checks=[elsewhere.prove(book, made.folder, made.name)], facts={"how": "command"})
-    return proving.prove(book, made.folder, made.original, made.after, keep=keep)
+    return proving.prove(book, made.folder, made.original, made.needs, keep=keep)
 
 
 def _not_tried() -> Check:
@@ -130,11 +129,6 @@ def _not_tried() -> Check:
         why="it was not tried: the checks before are not PASSED.",
         next="See to them first.",
     )
-
-
-def _objects(original: proving.Original) -> pd.DataFrame:
-    rows = sorted(original.fingerprint.objects.items())
-    return pd.DataFrame(rows, columns=["object", "definition"])
 
 
 def _seconds(facts: Mapping[str, Any], name: str) -> str:

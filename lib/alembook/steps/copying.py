@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from psycopg2 import sql
 
 from alembook import archive, errors
 from alembook.archive.manifest import sha256
 from alembook.postgres import connection as connections
-from alembook.postgres import fingerprint, identity, needs, own, restoring, swap
+from alembook.postgres import identity, needs, own, restoring, swap
 from alembook.postgres.connection import Connection, Database
-from alembook.project import state
-from alembook.snapshots import copies, evidence, measurement
-from alembook.steps import before, making, proving
+from alembook.snapshots import measurement
+from alembook.steps import before, making, whole
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Outcome
@@ -94,7 +90,7 @@ def drop(book: Book, elsewhere: Connection, name: str) -> None:
 
 
 def _made(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> Copy:
-    folder = dump(book, rolled)
+    folder, then = dump(book, rolled), whole.read(rolled.book, rolled.backup or {})
     with connections.closing(book.connect()) as connection:
         needed = needs.read(connection)
         name = swap.name_of(identity.read(connection).database, "restored", datetime.now(UTC))
@@ -116,7 +112,7 @@ def _made(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> C
             application_name=book.application_name,
             with_rights=True,
         )
-        checks = tuple(_judged(book, rolled, database))
+        checks = tuple(_judged(book, rolled, then, database))
     except BaseException:
         drop(book, elsewhere, name)
         raise
@@ -164,91 +160,13 @@ def _no_dump(rolled: Rolled, why: str) -> errors.RollbackFailed:
     )
 
 
-def _judged(book: Book, rolled: Rolled, database: Database) -> list[Check]:
+def _judged(book: Book, rolled: Rolled, then: whole.Whole, database: Database) -> list[Check]:
     """Holds a copy against what the backup's receipt and tables say of its snapshot."""
 
     def connect() -> Connection:
         return connections.connect(database, application_name=book.application_name, read_only=True)
 
-    then, receipt, folder = _then(rolled), rolled.backup or {}, rolled.book.folder
-    key = before.key(rolled.book)
     with connections.closing(connect()) as connection, measurement.snapshot(connection):
-        found = proving.measured(book, connection, connect, then.columns)
-        versions = state.read(connection, rolled.plan.version_table, rolled.plan.version_table_schema)
-        schema = fingerprint.read(connection)
-    now = measurement.Measurement(
-        taken_at=found.taken_at,
-        snapshot=found.snapshot,
-        tables=found.tables,
-        columns=evidence.keyed(found.columns, key),
-        sequences=found.sequences,
-        apart=found.apart,
-        unread={**found.unread, **({} if key else _unkeyed(rolled, found))},
-        left_out=found.left_out,
-    )
-    objects = pd.read_csv(folder.path / "tables" / _last(folder.path, "fingerprint"), keep_default_na=False)
-    wanted = fingerprint.Fingerprint(objects=dict(zip(objects["object"], objects["definition"], strict=True)))
-    differing = [each.sentence() for each in wanted.differences(schema, without=fingerprint.NOT_RESTORED)]
-    return [
-        *copies.judge(then, now),
-        _same("the copy has the version rows", sorted(receipt["version_rows"] or ()), sorted(versions or ())),
-        Check(
-            name="the copy has the schema",
-            outcome=Outcome.FAILED if differing else Outcome.PASSED,
-            expected=f"{len(wanted.objects):,} objects",
-            found=f"{len(differing):,} differ" if differing else "the same",
-            why="; ".join(differing[:_LISTED]),
-            next="Do not swap it in: find out what is missing on this server." if differing else "",
-        ),
-    ]
-
-
-def _then(rolled: Rolled) -> measurement.Measurement:
-    """Returns what was measured in the backup's snapshot, from the record."""
-    tables, receipt = rolled.book.folder.path / "tables", rolled.backup or {}
-    return measurement.Measurement(
-        taken_at=datetime.fromisoformat(receipt["taken_at"]),
-        snapshot="",
-        tables=measurement.read_csv(tables / _last(rolled.book.folder.path, "backup")),
-        columns=measurement.read_csv(
-            tables / _last(rolled.book.folder.path, "backup_columns"), measurement.COLUMN_DTYPES
-        ),
-        sequences=measurement.read_csv(
-            tables / _last(rolled.book.folder.path, "backup_sequences"), measurement.SEQUENCE_DTYPES
-        ),
-        apart={},
-        unread={},
-        left_out={},
-    )
-
-
-def _last(folder: Path, name: str) -> str:
-    """Returns the file of a table's last attempt."""
-    pattern = re.compile(re.escape(name) + r"(\.a(\d+))?\.csv")
-    found = [
-        (int(match[2] or 1), path.name)
-        for path in (folder / "tables").iterdir()
-        if (match := pattern.fullmatch(path.name))
-    ]
-    if not found:
-        raise errors.ArchiveFailed(
-            f"tables/{name}.csv is not in the record of the run.",
-            why="the copy cannot be held against the backup without it.",
-            next="Restore the run's folder from a copy of the archive.",
-            state="unchanged: nothing was swapped.",
-        )
-    return max(found)[1]
-
-
-def _unkeyed(rolled: Rolled, found: measurement.Measurement) -> Mapping[str, str]:
-    names = [f"{row['schema']}.{row['table']}" for row in found.tables.to_dict("records")]
-    return dict.fromkeys(names, before.lost_key(rolled.book))
-
-
-def _same(name: str, expected: list[str], found: list[str]) -> Check:
-    return Check(
-        name=name,
-        outcome=Outcome.PASSED if expected == found else Outcome.FAILED,
-        expected=", ".join(expected) or "none",
-        found=", ".join(found) or "none",
-    )
+        found = whole.measure(book, rolled.plan, connection, connect, earlier=then.found.columns)
+    now = found.keyed(before.key(rolled.book), before.lost_key(rolled.book))
+    return whole.judge(then, now, next="Do not swap it in: find out what is missing on this server.")

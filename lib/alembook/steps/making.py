@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import pandas as pd
 
 from alembook import errors
 from alembook.archive.manifest import sha256
-from alembook.postgres import beside, identity, tools
+from alembook.postgres import beside, identity, needs, tools
 from alembook.postgres import connection as connections
 from alembook.snapshots import measurement
-from alembook.steps import elsewhere, proving
+from alembook.steps import elsewhere, proving, whole
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
@@ -32,7 +32,7 @@ class Made:
     Attributes:
         folder: of the dump, or what a program of the operator's left there.
         original: what the database was at its instant.
-        after: where sequences stood afterwards.
+        needs: what it uses that a server must have.
         server: whose database.
         method: what tells this way of making backups from another.
         name: what a program of the operator's calls it; "" for a dump.
@@ -40,8 +40,8 @@ class Made:
     """
 
     folder: Path
-    original: proving.Original
-    after: Mapping[str, Mapping[str, Any]]
+    original: whole.Whole
+    needs: needs.Needs
     server: identity.Identity
     method: str
     name: str
@@ -61,7 +61,7 @@ def dump(book: Book, folder: Path) -> Made:
         program = tool(book, "pg_dump", server.version_num)
         tool(book, "pg_restore", server.version_num)
         with measurement.snapshot(connection) as snapshot:
-            original = proving.measure(book, connection)
+            needed, original = needs.read(connection), whole.measure(book, book.plan(), connection, book.connect)
             tables = len(original.found.tables)
             book.event("dump_started", folder=folder.name, jobs=book.target.backup.jobs, tables=tables)
             done = proving.Counter(book, "dump_progress", folder)
@@ -75,12 +75,12 @@ def dump(book: Book, folder: Path) -> Made:
                 on_line=lambda line: _told(book, done, line),
             )
             done.end()
-        after = beside.positions(connection)
+        original = replace(original, after=beside.positions(connection))
     left_out = _globals(book, server, folder)
     return Made(
         folder=folder,
         original=original,
-        after=after,
+        needs=needed,
         server=server,
         method=f"pg_dump {program.major}, directory, {result.compression}",
         name="",
@@ -111,15 +111,15 @@ def by_command(book: Book, folder: Path) -> Made:
     with connections.closing(book.connect()) as connection:
         server = identity.read(connection)
         with measurement.snapshot(connection):
-            original = proving.measure(book, connection)
+            needed, original = needs.read(connection), whole.measure(book, book.plan(), connection, book.connect)
         book.event("dump_started", folder=folder.name, jobs=0, tables=len(original.found.tables))
         made = elsewhere.make(book, folder)
-        after = beside.positions(connection)
+        original = replace(original, after=beside.positions(connection))
     command = elsewhere.method(book.target.backup.command or "")
     return Made(
         folder=folder,
         original=original,
-        after=after,
+        needs=needed,
         server=server,
         method=command,
         name=made.said,
@@ -127,7 +127,7 @@ def by_command(book: Book, folder: Path) -> Made:
     )
 
 
-def _facts(book: Book, folder: Path, original: proving.Original, server: identity.Identity) -> dict[str, Any]:
+def _facts(book: Book, folder: Path, original: whole.Whole, server: identity.Identity) -> dict[str, Any]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     with ThreadPoolExecutor(max_workers=2) as pool:
         hashes = dict(zip((str(path.relative_to(folder)) for path in files), pool.map(sha256, files), strict=True))

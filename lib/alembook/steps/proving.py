@@ -1,4 +1,4 @@
-"""Proving a backup: what its database was at one instant, and whether a restored copy is the same."""
+"""Proving a backup: it is restored, and the copy is held against what its database was at one instant."""
 
 from __future__ import annotations
 
@@ -9,37 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from alembook import archive, errors
-from alembook.postgres import beside, fingerprint, needs, restoring, scratch, tools
 from alembook.postgres import connection as connections
-from alembook.project import state
-from alembook.snapshots import copies, measurement
-from alembook.steps.before import limit_s
+from alembook.postgres import needs, restoring, scratch, tools
+from alembook.snapshots import measurement
+from alembook.steps import whole
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
 _LISTED = 10
 _AGAIN = "Do not rely on this backup: make another one."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
-    """What the database was at the instant of a dump.
-
-    Attributes:
-        needs: what it uses that a server must have.
-        found: rows, checksums, NULLs of every table.
-        versions: the version rows; None without a version table.
-        fingerprint: of its schema.
-        large_objects: what they come to.
-        positions: where its sequences stood when it was measured.
-    """
-
-    needs: needs.Needs
-    found: measurement.Measurement
-    versions: tuple[str, ...] | None
-    fingerprint: fingerprint.Fingerprint
-    large_objects: beside.LargeObjects
-    positions: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,40 +41,27 @@ class Proof:
         return next((each for each in (Outcome.FAILED, Outcome.UNVERIFIED) if each in found), Outcome.PASSED)
 
 
-def measure(book: Book, connection: connections.Connection) -> Original:
-    """Returns what the database is, inside the transaction the caller opened: every table, whatever is verified."""
-    plan = book.plan()
-    return Original(
-        needs=needs.read(connection),
-        found=measured(book, connection, book.connect),
-        versions=state.read(connection, plan.version_table, plan.version_table_schema),
-        fingerprint=fingerprint.read(connection),
-        large_objects=beside.large_objects(connection),
-        positions=beside.positions(connection),
-    )
-
-
-def prove(book: Book, folder: Path, original: Original, after: Mapping[str, Mapping[str, Any]], *, keep: bool) -> Proof:
+def prove(book: Book, folder: Path, original: whole.Whole, needed: needs.Needs, *, keep: bool) -> Proof:
     """Restores a dump into a scratch database and holds it against what its database was.
 
     Args:
         book: of the step.
         folder: the dump.
         original: what was measured in the dump's snapshot.
-        after: positions of the original's sequences after the dump.
+        needed: what the database uses that a server must have.
         keep: the copy is to stay when the run ends.
 
     Returns:
         The proof. A copy that is not the same is dropped, unless it is to stay.
     """
     try:
-        made, restored = restore(book, folder, original.needs, keep=keep)
+        made, restored = restore(book, folder, needed, keep=keep)
     except errors.RestoreFailed as error:
         return Proof(checks=[_not_restored(error, Outcome.FAILED)], facts={"how": "restored"})
     except errors.AlembookError as error:
         return Proof(checks=[_not_restored(error, Outcome.UNVERIFIED)], facts={"how": "not restored"})
     began = time.monotonic()
-    checks = [_restored(made, restored), *_compare(book, original, after, made), _alone(book, made)]
+    checks = [_restored(made, restored), *_compare(book, original, made), _alone(book, made)]
     facts = {
         "how": "restored",
         "restore_seconds": round(restored.seconds, 3),
@@ -186,47 +151,13 @@ def size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
 
 
-def measured(
-    book: Book, connection: connections.Connection, connect: Any, earlier: Any = None
-) -> measurement.Measurement:
-    """Returns what every table of a database comes to, whatever is verified. As ``measurement.measure``."""
-    return measurement.measure(
-        connection,
-        earlier=earlier,
-        connect=connect,
-        workers=book.target.verify.workers,
-        timeout_s=limit_s(book),
-        on_table=lambda done, total: book.event("table_counted", done=done, total=total) if done == total else None,
-    )
-
-
-def _compare(
-    book: Book, original: Original, after: Mapping[str, Mapping[str, Any]], made: scratch.Scratch
-) -> list[Check]:
+def _compare(book: Book, original: whole.Whole, made: scratch.Scratch) -> list[Check]:
     def connect() -> connections.Connection:
         return connections.connect(made.database, application_name=book.application_name, read_only=True)
 
-    plan = book.plan()
     with connections.closing(connect()) as connection, measurement.snapshot(connection):
-        copy = measured(book, connection, connect, original.found.columns)
-        versions = state.read(connection, plan.version_table, plan.version_table_schema)
-        schema = fingerprint.read(connection)
-        objects = beside.large_objects(connection)
-        positions = beside.positions(connection)
-    changed = original.fingerprint.differences(schema, without=fingerprint.NOT_RESTORED)
-    wrong = [each.sentence() for each in changed if each.kind != "extension" or None in {each.before, each.after}]
-    return [
-        *copies.judge(original.found, copy),
-        _check("the copy has the version rows", original.versions == versions, original.versions, versions),
-        _differing("the copy has the schema", wrong, f"{len(original.fingerprint.objects):,} objects", "the same"),
-        _differing(
-            "the copy's sequences stand where they stood",
-            beside.misplaced(original.positions, after, positions),
-            f"{len(original.positions):,} sequences",
-            "there",
-        ),
-        _large_objects(original.large_objects, objects),
-    ]
+        copy = whole.measure(book, book.plan(), connection, connect, earlier=original.found.columns)
+    return whole.judge(original, copy, next=_AGAIN)
 
 
 def _alone(book: Book, made: scratch.Scratch) -> Check:
@@ -241,42 +172,6 @@ def _alone(book: Book, made: scratch.Scratch) -> Check:
         found=", ".join(each.name for each in left[:_LISTED]) or "none",
         why="each takes the room of a whole copy; its run was killed, waits, or was asked to keep it." if left else "",
         next=f"Go on with its run, or `alembook abandon` it; or {left[0].drop_command()}." if left else "",
-    )
-
-
-def _check(name: str, is_same: bool, expected: tuple[str, ...] | None, found: tuple[str, ...] | None) -> Check:
-    return Check(
-        name=name,
-        outcome=Outcome.PASSED if is_same else Outcome.FAILED,
-        expected=", ".join(expected or ()) or "none",
-        found=", ".join(found or ()) or "none",
-        next="" if is_same else _AGAIN,
-    )
-
-
-def _differing(name: str, wrong: Sequence[str], expected: str, found: str) -> Check:
-    more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
-    return Check(
-        name=name,
-        outcome=Outcome.FAILED if wrong else Outcome.PASSED,
-        expected=expected,
-        found=f"{len(wrong):,} differ" if wrong else found,
-        why="; ".join(wrong[:_LISTED]) + more,
-        next=_AGAIN if wrong else "",
-    )
-
-
-def _large_objects(there: beside.LargeObjects, here: beside.LargeObjects) -> Check:
-    unread = there.unread or here.unread
-    is_same = (there.objects, there.checksum) == (here.objects, here.checksum)
-    return Check(
-        name="the copy has the large objects",
-        outcome=Outcome.UNVERIFIED if unread else Outcome.PASSED if is_same else Outcome.FAILED,
-        expected=f"{there.objects:,}",
-        found=f"{here.objects:,}"
-        + ("" if is_same else ", with other contents" if there.objects == here.objects else ""),
-        why=unread,
-        next="" if is_same and not unread else "Have the role own them, and prove it again." if unread else _AGAIN,
     )
 
 
