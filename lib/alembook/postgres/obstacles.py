@@ -65,6 +65,11 @@ def checks(found: Obstacles, *, grade: Grade) -> list[Check]:
     return [*_rights(found, grade), *_in_the_way(found, grade)]
 
 
+def in_the_way(found: Obstacles) -> list[Check]:
+    """Returns what keeps the database where it is although nobody is in it any more: must checks that FAILED."""
+    return [check for check in _keeping(found, Grade.MUST) if check.outcome is Outcome.FAILED]
+
+
 def _rights(found: Obstacles, grade: Grade) -> list[Check]:
     return [
         _is(
@@ -96,24 +101,39 @@ def _in_the_way(found: Obstacles, grade: Grade) -> list[Check]:
             grade,
             next=f"GRANT pg_signal_backend TO {found.user}; a superuser's session only a superuser ends.",
         ),
-        _none(
-            "no logical slot keeps the database where it is",
-            found.slots,
-            grade,
-            next="A slot stays with its database: drop it before, make it anew after; its reader starts again.",
-        ),
-        _none("nothing is prepared in it", found.prepared, grade, next="COMMIT PREPARED or ROLLBACK PREPARED it."),
-        _none(
-            "no subscription goes on in it",
-            found.subscriptions,
-            grade,
-            next="ALTER SUBSCRIPTION ... DISABLE before it is replaced; the copy has none.",
-        ),
+        *_keeping(found, grade),
         _none(
             "settings of roles in it can be given to its copy",
             found.unsettable,
             grade,
             next="Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
+        ),
+    ]
+
+
+def _keeping(found: Obstacles, grade: Grade) -> list[Check]:
+    """Returns what stays with a database whoever is connected to it."""
+    return [
+        _none(
+            "no logical slot keeps the database where it is",
+            found.slots,
+            grade,
+            why="a slot stays with the database it was made in, and the copy would have none.",
+            next="Drop it before and make it anew after; its reader starts again with a copy of the tables.",
+        ),
+        _none(
+            "nothing is prepared in it",
+            found.prepared,
+            grade,
+            why="a prepared transaction outlives its session and would be committed into the database put aside.",
+            next="COMMIT PREPARED or ROLLBACK PREPARED it.",
+        ),
+        _none(
+            "no subscription goes on in it",
+            found.subscriptions,
+            grade,
+            why="it would go on writing into the database that is put aside.",
+            next="ALTER SUBSCRIPTION ... DISABLE before it is replaced; the copy has none.",
         ),
     ]
 
@@ -140,10 +160,11 @@ def room(connection: connections.Connection, *, grade: Grade) -> Check:
     )
 
 
-def _is(name: str, is_so: bool, grade: Grade, *, expected: str, found: str, next: str) -> Check:
+def _is(name: str, is_so: bool, grade: Grade, *, expected: str, found: str, next: str, why: str = "") -> Check:
     outcome = Outcome.PASSED if is_so else Outcome.FAILED
-    return Check(name=name, grade=grade, outcome=outcome, expected=expected, found=found, next="" if is_so else next)
+    told = {} if is_so else {"why": why, "next": next}
+    return Check(name=name, grade=grade, outcome=outcome, expected=expected, found=found, **told)
 
 
-def _none(name: str, found: Sequence[str], grade: Grade, *, next: str) -> Check:
-    return _is(name, not found, grade, expected="none", found="; ".join(found) or "none", next=next)
+def _none(name: str, found: Sequence[str], grade: Grade, *, next: str, why: str = "") -> Check:
+    return _is(name, not found, grade, expected="none", found="; ".join(found) or "none", next=next, why=why)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from alembook import errors
+from alembook.postgres import beside, writes
 from alembook.postgres import connection as connections
-from alembook.postgres import statements
 from alembook.snapshots import pair
 from alembook.steps import touched
 from alembook.steps.rolled import Rolled
@@ -18,6 +18,9 @@ from alembook.steps.runbook import Book
 from alembook.verdict import Check, Outcome
 
 EVERYTHING = "*"
+ACCEPTED = "what is lost was accepted"
+#: What large objects are called where a table's name stands, as ``postgres.writes`` does.
+OBJECTS = "large objects"
 #: Columns of the table of what is lost.
 COLUMNS = ["table", "written_since", "deleted_since", "changed_since", "by", "what", "needs_a_word"]
 #: So many rows that differ are counted in one table.
@@ -61,6 +64,15 @@ def accepted(text: str) -> set[str]:
     return {part.strip() for part in text.split(",") if part.strip()}
 
 
+def known(found: Collection[Loss], text: str) -> set[str]:
+    """Returns the tables whose loss people took in: those they named, and for ``*`` those they were shown.
+
+    ``*`` is in it only where nobody knew what would be lost.
+    """
+    words = accepted(text)
+    return words - {EVERYTHING} | {each.table for each in found if EVERYTHING in words}
+
+
 def open_ones(found: Collection[Loss], text: str) -> list[Loss]:
     """Returns the losses that people must accept and have not, by table."""
     words = accepted(text)
@@ -74,7 +86,7 @@ def check(found: Collection[Loss], text: str) -> Check:
     left = open_ones(found, text)
     needed = [each.table for each in found if each.needs_a_word]
     return Check(
-        name="what is lost was accepted",
+        name=ACCEPTED,
         outcome=Outcome.UNVERIFIED if left else Outcome.PASSED,
         expected=", ".join(needed) or "nothing is lost",
         found=text or "nothing was accepted",
@@ -99,25 +111,35 @@ def waiting(book: Book, rolled: Rolled, found: Collection[Loss], text: str, *, s
     )
 
 
-def writes(connection: connections.Connection) -> dict[str, int]:
-    """Returns "schema.table" -> rows ever written to it, by the server's statistics."""
-    found = connections.rows(connection, statements.load("alembook.postgres", "writes.sql"))
-    return {row["table"]: row["rows"] for row in found}
-
-
-def since(then: Mapping[str, int], now: Mapping[str, int], *, ours: str | None) -> list[Loss]:
-    """Returns the tables that were written to between two readings of ``writes``; those of our schema are left out."""
+def since(then: writes.Look, now: writes.Look, *, ours: str | None) -> list[Loss]:
+    """Returns the tables that were written to between two looks; those of our schema are left out."""
+    if why := writes.unknown(then, now):
+        what = f"not known what was written while the two were compared: {why}"
+        return [Loss(table=EVERYTHING, by="others", what=what, needs_a_word=True)]
     return [
-        Loss(
-            table=table,
-            written=rows - then.get(table, 0),
-            by="others",
-            what=f"{_rows(rows - then.get(table, 0))} written while the two were compared",
-            needs_a_word=True,
-        )
-        for table, rows in now.items()
-        if rows > then.get(table, 0) and table.partition(".")[0] != ours
+        Loss(table=table, written=rows, by="others", what=_meanwhile(rows, fate), needs_a_word=True)
+        for table, (rows, fate) in sorted(writes.between(then, now).items())
+        if table.partition(".")[0] != ours
     ]
+
+
+def _meanwhile(rows: int, fate: str) -> str:
+    told = [f"{_rows(rows)} written"] if rows or not fate else []
+    return f"{' and '.join([*told, *([fate] if fate else [])])} while the two were compared"
+
+
+def joined(found: Collection[Loss], later: Collection[Loss]) -> list[Loss]:
+    """Returns what was found first with what came later, one loss for each table."""
+    rest = {each.table: each for each in later}
+    whole = []
+    for each in found:
+        more = rest.pop(each.table, None)
+        if more is None:
+            whole.append(each)
+        else:
+            what, written = f"{each.what}; {more.what}", each.written + more.written
+            whole.append(replace(each, written=written, what=what, needs_a_word=True))
+    return [*whole, *rest.values()]
 
 
 def between(book: Book, rolled: Rolled, compared: pair.Compared) -> list[Loss]:
@@ -137,6 +159,41 @@ def between(book: Book, rolled: Rolled, compared: pair.Compared) -> list[Loss]:
         rows = compared.rows[(compared.rows["schema"] == row["schema"]) & (compared.rows["table"] == row["table"])]
         found.append(_loss(book, row, table, rows["kind"].value_counts().to_dict(), is_touched=table in executed))
     return found
+
+
+def beside_tables(live: connections.Connection, copy: connections.Connection) -> list[Loss]:
+    """Returns what a live database loses besides rows: large objects, and the positions of its sequences.
+
+    Args:
+        live: to the live database.
+        copy: to the copy.
+    """
+    one, other = (beside.large_objects(connection) for connection in (live, copy))
+    objects = []
+    if why := one.unread or other.unread:
+        objects = [_of_objects(f"they could not be compared: {why}")]
+    elif one != other:
+        count = f"{one.objects:,} are there, {other.objects:,} in the backup"
+        objects = [_of_objects(f"{count}, with other contents" if one.objects == other.objects else count)]
+    there, here = beside.positions(copy), beside.positions(live)
+    moved = [(name, here[name]["position"], there[name]["position"]) for name in here.keys() & there.keys()]
+    return [
+        *objects,
+        *(
+            Loss(
+                table=f"sequence {name}",
+                by="the run or others",
+                what=f"goes back from {now:,} to {f'{then:,}' if then else 'its start'}: numbers are given once more",
+                needs_a_word=False,
+            )
+            for name, now, then in sorted(moved)
+            if now is not None and now != then
+        ),
+    ]
+
+
+def _of_objects(what: str) -> Loss:
+    return Loss(table=OBJECTS, by="the run or others", what=what, needs_a_word=True)
 
 
 def _loss(book: Book, row: Mapping[Any, Any], table: str, kinds: Mapping[Any, int], *, is_touched: bool) -> Loss:

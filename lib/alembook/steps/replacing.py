@@ -19,7 +19,7 @@ import pandas as pd
 
 from alembook import errors
 from alembook.postgres import connection as connections
-from alembook.postgres import obstacles, own, session, swap
+from alembook.postgres import obstacles, own, session, swap, writes
 from alembook.postgres.connection import Connection, Database
 from alembook.project import state
 from alembook.snapshots import pair
@@ -129,9 +129,9 @@ def _own(elsewhere: Connection, name: str) -> own.Own:
     return found
 
 
-def _writes(book: Book) -> dict[str, int]:
+def _writes(book: Book) -> writes.Look:
     with connections.closing(book.connect()) as connection:
-        return losses.writes(connection)
+        return writes.look(connection)
 
 
 def _lose(book: Book, rolled: Rolled, copy: Database, done: Outcomes, *, accept: str) -> None:
@@ -142,7 +142,10 @@ def _lose(book: Book, rolled: Rolled, copy: Database, done: Outcomes, *, accept:
 
     compared = pair.compare(book.connect, there, limit=losses.LIMIT)
     book.folder.write_table("compared", compared.tables)
-    done.lost = losses.between(book, rolled, compared)
+    with connections.closing(book.connect()) as live, connections.closing(there()) as here:
+        for connection in (live, here):  # large objects are read inside a transaction
+            connections.execute(connection, "BEGIN")
+        done.lost = [*losses.between(book, rolled, compared), *losses.beside_tables(live, here)]
     done.checks.append(losses.check(done.lost, accept))
     waits = f"The database {copy.dbname} is ready beside the live one; nothing was swapped."
     done.error = losses.waiting(book, rolled, done.lost, accept, state=waits)
@@ -177,7 +180,7 @@ def _swap(
     wanted: swap.Swap,
     done: Outcomes,
     *,
-    wrote: dict[str, int],
+    wrote: writes.Look,
     accept: str,
 ) -> None:
     """Closes the live database, looks whether it was written to since, and renames both; undone when anything fails."""
@@ -187,11 +190,11 @@ def _swap(
         book.event("closing", **wanted.to_json())
         ended = swap.close(elsewhere, wanted, spare=spare.info.backend_pid)
         book.event("closed", ended=ended)
-        later = losses.since(wrote, losses.writes(spare), ours=book.target.ledger)
+        later = losses.since(wrote, writes.look(spare), ours=book.target.ledger)
         spare.close()
-        waits = f"{wanted.live} is open again; {wanted.restored} waits beside it."
-        done.error = losses.waiting(book, rolled, later, accept, state=waits)
-        if done.error is None:
+        _late(book, rolled, wanted, later, done, accept=accept)
+        done.checks += obstacles.in_the_way(obstacles.read(elsewhere, wanted.live))
+        if not done.is_stopped:
             swap.exchange(elsewhere, wanted)
             done.is_changed = True
             book.event("swapped", **wanted.to_json())
@@ -199,6 +202,20 @@ def _swap(
         spare.close()
         if not done.is_changed:
             _undo(book, elsewhere, wanted)
+
+
+def _late(
+    book: Book, rolled: Rolled, wanted: swap.Swap, later: list[losses.Loss], done: Outcomes, *, accept: str
+) -> None:
+    """Adds what was written between comparison and closing to what is lost, and asks for what nobody accepted yet."""
+    if not later:
+        return
+    book.event("written_meanwhile", tables={each.table: each.written for each in later})
+    waits = f"{wanted.live} is open again; {wanted.restored} waits beside it."
+    done.error = losses.waiting(book, rolled, later, accept, state=waits)
+    done.lost = losses.joined(done.lost, later)
+    done.checks = [check for check in done.checks if check.name != losses.ACCEPTED]
+    done.checks.append(losses.check(done.lost, accept))
 
 
 def _undo(book: Book, elsewhere: Connection, wanted: swap.Swap) -> None:
