@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 from psycopg2 import sql
 
 from alembook import archive, errors
 from alembook.postgres import connection as connections
 from alembook.postgres import own
 from alembook.postgres.embedded import Server
-from alembook.steps import backup, inspection, rollback, upgrade
+from alembook.snapshots import evidence, measurement
+from alembook.steps import backup, before, inspection, rehearsal, rollback, upgrade
 from alembook.steps.rollback import Rollback
 from alembook.verdict import Outcome
 from tests.steps.conftest import Desk, furnished
@@ -50,13 +55,16 @@ class Shop:
     desk: Desk
     server: Server
 
-    def begin(self, to: str) -> archive.RunFolder:
-        """Begins a run: inspect and backup, not the scratch."""
+    def begin(self, to: str, *, rehearse: bool = False) -> archive.RunFolder:
+        """Begins a run: inspect, backup and, when it is asked for, the rehearsal."""
         begun = archive.begin(self.desk.folder / "runs", "demo", to=to)
         with self.desk.book("inspect", folder=begun) as book:
             inspection.inspect(book, to=to)
         with self.desk.book("backup", folder=begun) as book:
             backup.make(book).require()
+        if rehearse:
+            with self.desk.book("rehearse", folder=begun) as book:
+                rehearsal.rehearse(book).require()
         return begun
 
     def upgrade(self, run: archive.RunFolder) -> upgrade.Upgrade:
@@ -70,6 +78,34 @@ class Shop:
         folder = self.desk.run() if again else archive.begin(root, "demo", to="", rolls_back=run.run_id, way=way)
         with self.desk.book("rollback", folder=folder) as book:
             return rollback.roll_back(book, accept_loss=accept)
+
+    def unlike_its_backup(self, run: archive.RunFolder) -> list[str]:
+        """Returns what of the tables of a run's backup, by the record, is not in the live database: rows or checksums.
+
+        Alembook's own schema is left out: what it keeps there is of now.
+        """
+        with self.desk.connect() as connection, measurement.snapshot(connection):
+            now = measurement.measure(connection, leave_out_schemas=["alembook"])
+        with self.desk.book("rollback") as book:
+            sums = evidence.keyed(now.columns, before.key(book.reading(run)))
+        found = []
+        for name, frame, what in (("backup", now.tables, "rows"), ("backup_columns", sums, "checksum")):
+            kept = pd.read_csv(run.path / f"tables/{name}.csv", keep_default_na=False)
+            then, here = (
+                {tuple(row[:-1]): row[-1] for row in each[[*keys, what]].itertuples(index=False)}
+                for keys in [["schema", "table", *(["column"] if what == "checksum" else [])]]
+                for each in (kept[kept["schema"] != "alembook"], frame)
+            )
+            found += [
+                f"{what} of {'.'.join(key)}" for key in then.keys() | here.keys() if then.get(key) != here.get(key)
+            ]
+        return sorted(found)
+
+    def link(self, run: archive.RunFolder) -> tuple[str, str, str]:
+        """Returns how a run's record names the last rollback, and how that one's request names the run."""
+        (said,) = run.stated(archive.ROLLED_BACK)
+        assert said["rolled_back_by"] == self.desk.run().run_id
+        return said["way"], said["kept"], self.desk.run().request()["rolls_back"]
 
     def as_app(self, query: str) -> object:
         """Returns what a query gives the application's role."""
@@ -92,24 +128,38 @@ class Shop:
             return [row["datname"] for row in connections.rows(connection, query, names)]
 
 
+@functools.cache
+def _template(server: Server) -> Desk:
+    """Returns a desk at the first revision, of which every shop of this process is a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="alembook-shop-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    project = ROOT / "tests/projects/returning"
+    shutil.copytree(project, folder / "project", ignore=shutil.ignore_patterns("__pycache__"))
+    desk = furnished(folder, server.create_database(f"template_{os.getpid()}"))
+    desk.migrate("7b0000000001")
+    return desk
+
+
 @contextlib.contextmanager
-def opened(server18: Server, tmp_path: Path) -> Iterator[Shop]:
+def opened(server: Server, tmp_path: Path) -> Iterator[Shop]:
     """Yields the shop in a folder; its databases and roles are dropped afterwards."""
     name = f"shop_{os.getpid()}"
-    shutil.copytree(
-        ROOT / "tests/projects/returning", tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    desk = furnished(tmp_path, server18.create_database(name))
+    template = _template(server)
+    shutil.copytree(template.folder, tmp_path, dirs_exist_ok=True)
+    names = {name: sql.Identifier(value) for name, value in (("database", name), ("app", APP))}
+    with contextlib.closing(connections.connect(server.ensure(), application_name="test")) as connection:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connections.execute(connection, create.format(names["database"], sql.Identifier(template.database.dbname)))
+    desk = furnished(tmp_path, server.ensure().with_dbname(name))
     with (tmp_path / "alembook.toml").open("a", encoding="utf-8") as file:
         file.write('[targets.demo.rehearsal]\nscratch = "file:database-url"\n')
-    found = Shop(desk, server18)
-    desk.migrate("7b0000000001")
-    names = {"database": sql.Identifier(name), "app": sql.Identifier(APP)}
+    found = Shop(desk, server)
     with contextlib.closing(connections.connect(desk.database, application_name="test")) as connection:
         connections.execute(connection, sql.SQL("CREATE ROLE {app} LOGIN").format(**names))
         connections.execute(connection, sql.SQL(OWN).format(**names))
     yield found
-    with contextlib.closing(connections.connect(server18.ensure(), application_name="test")) as connection:
+    with contextlib.closing(connections.connect(server.ensure(), application_name="test")) as connection:
         query = "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = %(owner)s AND datname <> %(name)s"
         others = {"owner": OWNER, "name": name}
         owned = [row["datname"] for row in connections.rows(connection, query, others)]
@@ -136,10 +186,54 @@ def complete(shop: Shop) -> archive.RunFolder:
     return run
 
 
-def failed_verify(shop: Shop) -> archive.RunFolder:
+def failed_verify(shop: Shop, *, rehearse: bool = False) -> archive.RunFolder:
     """Returns a run whose verification FAILED: an order is gone."""
-    run = shop.begin("7b0000000003")
+    run = shop.begin("7b0000000003", rehearse=rehearse)
     shop.upgrade(run).require()
     shop.desk.execute("DELETE FROM orders WHERE id = 7")
     assert shop.desk.verify().gate.outcome is Outcome.FAILED
+    return run
+
+
+RULE = """
+[[none]]
+name = "the application has agreed"
+query = "SELECT 1 WHERE current_database() ~ '^shop_'"
+"""
+
+
+def lossless_failed_upgrade(shop: Shop) -> archive.RunFolder:
+    """Returns a rehearsed run whose second revision was not given its lock; what is applied loses nothing."""
+    with (shop.desk.folder / "alembook.toml").open("a", encoding="utf-8") as file:
+        file.write("[targets.demo.limits]\nlock_timeout_ms = 100\nlock_attempts = 1\n")
+    run = shop.begin("7b0000000003", rehearse=True)
+    with shop.desk.connect() as holding:
+        connections.execute(holding, "BEGIN")
+        connections.execute(holding, "CREATE TABLE labels (id int)")  # the revision waits for the name
+        assert isinstance(shop.upgrade(run).error, errors.UpgradeFailed)
+    assert shop.desk.ask("SELECT version_num FROM alembic_version") == "7b0000000002"
+    return run
+
+
+def lossless_complete(shop: Shop) -> archive.RunFolder:
+    """Returns a rehearsed run that went to its end and loses nothing on its way back."""
+    run = shop.begin("7b0000000003", rehearse=True)
+    shop.upgrade(run).require()
+    shop.desk.verify().require()
+    return run
+
+
+def lossless_failed_verify(shop: Shop) -> archive.RunFolder:
+    """Returns a rehearsed run whose verification FAILED by a rule that only the target breaks."""
+    (shop.desk.folder / "project/migrations/checks.toml").write_text(RULE, encoding="utf-8")
+    run = shop.begin("7b0000000003", rehearse=True)
+    shop.upgrade(run).require()
+    assert [check.name for check in shop.desk.verify().gate.closed_by] == ["the application has agreed"]
+    return run
+
+
+def lossy_complete(shop: Shop) -> archive.RunFolder:
+    """Returns a rehearsed run that dropped a column; its rehearsal saw that the values do not come back."""
+    run = shop.begin("7b0000000004", rehearse=True)
+    shop.upgrade(run).require()
     return run

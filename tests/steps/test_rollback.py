@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from alembook import archive, errors
+from alembook.archive import RunFolder
 from alembook.postgres import connection as connections
 from alembook.postgres import own, swap
 from alembook.postgres.embedded import Server
 from alembook.steps import replacing
-from alembook.verdict import Outcome
-from tests.steps.shops import CONTENTS, STANDING, Shop, complete, failed_upgrade, failed_verify, opened
+from alembook.verdict import Grade, Outcome
+from tests.steps.shops import (
+    CONTENTS,
+    STANDING,
+    Shop,
+    complete,
+    failed_upgrade,
+    failed_verify,
+    lossless_complete,
+    lossless_failed_upgrade,
+    lossless_failed_verify,
+    lossy_complete,
+    opened,
+)
 
 
 @pytest.fixture
@@ -26,15 +39,18 @@ def shop(server18: Server, tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("situation", [failed_upgrade, complete, failed_verify])
-def test_restore_brings_the_backup_and_all_that_is_the_databases_own(shop: Shop, situation: object) -> None:
+def test_restore_brings_the_backup_and_all_that_is_the_databases_own(
+    shop: Shop, situation: Callable[[Shop], RunFolder]
+) -> None:
     """Contents, rights, settings and comment are as before the run; the failed one is kept; the runs are linked."""
     before, own_before = shop.desk.ask(CONTENTS), shop.own()
-    run = situation(shop)  # type: ignore[operator]
+    run = situation(shop)
     after = shop.desk.ask(STANDING)
     done = shop.roll_back(run, "restore", accept="*" if situation is failed_verify else "")
     assert done.error is None, done.error
     assert done.gate.is_open, done.gate.closed_by
     assert shop.desk.ask(CONTENTS) == before
+    assert shop.unlike_its_backup(run) == []
     assert shop.own().differences(own_before) == []
     assert shop.as_app("SHOW search_path") == "shop, public"
     assert shop.as_app("SHOW statement_timeout") == "33s"
@@ -45,28 +61,86 @@ def test_restore_brings_the_backup_and_all_that_is_the_databases_own(shop: Shop,
     there = connections.connect(shop.desk.database.with_dbname(kept), application_name="test")
     with contextlib.closing(there) as connection:
         assert connections.scalar(connection, STANDING) == after
-    (said,) = run.stated(archive.ROLLED_BACK)
-    assert (said["rolled_back_by"], said["way"], said["kept"]) == (shop.desk.run().run_id, "restore", kept)
-    assert shop.desk.run().request()["rolls_back"] == run.run_id
+    assert shop.link(run) == ("restore", kept, run.run_id)
 
 
-@pytest.mark.parametrize("situation", [failed_upgrade, complete, failed_verify])
-def test_downgrade_takes_back_what_it_can_and_says_what_it_cannot(shop: Shop, situation: object) -> None:
-    """Version rows, counts and checksums are those from before, or the gate says which are not."""
+MUSTS = {
+    "what is lost was accepted",
+    "the database is where the run began",
+    "the schema is as it was before the run",
+    "the database has the rows of every table in the backup",
+    "the database has the values of every table in the backup",
+    "rows of public.orders",
+    "values of public.orders",
+}
+
+
+@pytest.mark.parametrize("situation", [lossless_failed_upgrade, lossless_complete, lossless_failed_verify])
+def test_a_downgrade_that_loses_nothing_brings_the_backup(shop: Shop, situation: Callable[[Shop], RunFolder]) -> None:
+    """Rehearsed, so nobody is asked; every must PASSED, rows and checksums are the backup's, the runs are linked."""
     before = shop.desk.ask(CONTENTS)
-    run = situation(shop)  # type: ignore[operator]
-    done = shop.roll_back(run, "downgrade", accept="*")
+    run = situation(shop)
+    done = shop.roll_back(run, "downgrade")
     assert done.error is None, done.error
-    assert shop.desk.ask("SELECT version_num FROM alembic_version") == "7b0000000001"
-    if situation is complete:
-        assert done.gate.is_open, done.gate.closed_by
-        assert shop.desk.ask(CONTENTS) == before
-    noticed = {check.subject: check.grade.value for check in done.checks if check.outcome is Outcome.FAILED}
-    assert noticed == ({} if situation is complete else {"public.orders": "should"})
+    assert done.gate.is_open, done.gate.closed_by
+    assert {check.name for check in done.checks if check.grade is Grade.MUST} >= MUSTS
+    assert [check.name for check in done.checks if check.outcome is not Outcome.PASSED] == []
+    assert shop.unlike_its_backup(run) == []
+    assert shop.desk.ask(CONTENTS) == before
     assert shop.as_app("SHOW search_path") == "shop, public"
-    (said,) = run.stated(archive.ROLLED_BACK)
-    assert (said["rolled_back_by"], said["way"]) == (shop.desk.run().run_id, "downgrade")
-    assert list((shop.desk.run().path / "sql").glob("*7b0000000003*"))
+    assert shop.as_app("SELECT count(*) FROM public.orders") == 300
+    assert shop.link(run) == ("downgrade", "", run.run_id)
+    assert list((shop.desk.run().path / "sql").glob("*7b0000000002*"))
+
+
+@pytest.mark.parametrize("situation", [failed_upgrade, lossy_complete])
+def test_a_downgrade_that_loses_names_it_and_waits(shop: Shop, situation: Callable[[Shop], RunFolder]) -> None:
+    """As the rehearsal saw it, or as not known; people accept it; afterwards it is a should that FAILED, by table."""
+    run = situation(shop)
+    asked = shop.roll_back(run, "downgrade")
+    assert isinstance(asked.error, errors.Waiting)
+    what = asked.error.evidence["what is lost"]
+    if situation is lossy_complete:
+        assert what == "public.orders: values of note are not what they were (rehearsed)"
+    else:
+        assert what == "*: not known: the way back was not rehearsed"
+    done = shop.roll_back(run, "downgrade", accept="public.orders" if situation is lossy_complete else "*", again=True)
+    assert done.error is None, done.error
+    assert done.gate.is_open, done.gate.closed_by
+    lost = {check.name: check for check in done.checks if check.outcome is Outcome.FAILED and check.subject}
+    assert lost.keys() <= {"rows of public.orders", "values of public.orders"}
+    assert lost
+    assert {check.grade for check in lost.values()} == {Grade.SHOULD}
+    assert {check.why.partition("; ")[0] for check in lost.values()} == {"its loss was accepted"}
+    assert {name.partition("public.")[2].partition(".")[0] for name in shop.unlike_its_backup(run)} == {"orders"}
+    assert shop.desk.ask("SELECT version_num FROM alembic_version") == "7b0000000001"
+    assert shop.as_app("SHOW search_path") == "shop, public"
+    assert shop.link(run) == ("downgrade", "", run.run_id)
+
+
+def test_a_loss_that_no_rehearsal_saw_closes_the_gate(shop: Shop) -> None:
+    """After a failed verify: an order is gone that others deleted. FAILED by name; accepted, it is taken back."""
+    run = failed_verify(shop, rehearse=True)
+    done = shop.roll_back(run, "downgrade", accept="*")
+    assert {check.name for check in done.gate.closed_by} == {
+        "the database has the rows of every table in the backup",
+        "the database has the values of every table in the backup",
+        "rows of public.orders",
+        "values of public.orders",
+    }
+    rows = next(check for check in done.gate.closed_by if check.name == "rows of public.orders")
+    assert (rows.expected, rows.found, rows.next) == (
+        "300",
+        "299",
+        f"Bring the backup back: `alembook rollback {run.run_id} --by restore`; or accept it: "
+        f"`alembook rollback {run.run_id} --by downgrade --accept-loss 'public.orders'`.",
+    )
+    assert run.stated(archive.ROLLED_BACK) == []
+    again = shop.roll_back(run, "downgrade", accept="public.orders", again=True)
+    assert again.gate.is_open, again.gate.closed_by
+    equal = next(check for check in again.checks if check.name.endswith("the rows of every table in the backup"))
+    assert equal.found == "21 rows in 2 tables; by themselves: public.orders (accepted as lost)"
+    assert shop.link(run) == ("downgrade", "", run.run_id)
 
 
 def test_an_unrehearsed_downgrade_waits_for_a_word(shop: Shop) -> None:

@@ -20,33 +20,41 @@ def judge(original: Measurement, copy: Measurement) -> list[Check]:
         original: of the snapshot the dump imported.
         copy: of the restored database, measured with ``earlier=original.columns``.
     """
-    return [_rows(original.tables, copy.tables), _values(original, copy), _unseen(original.left_out, copy.left_out)]
+    return [rows(original, copy), values(original, copy), _unseen(original.left_out, copy.left_out)]
 
 
-def _rows(original: pd.DataFrame, copy: pd.DataFrame) -> Check:
-    there, here = _counts(original), _counts(copy)
+def rows(original: Measurement, copy: Measurement, *, what: str = "the copy") -> Check:
+    """Returns whether every table has as many rows as it had.
+
+    Args:
+        original: as ``judge`` takes it.
+        copy: the same.
+        what: is held against the original, in words.
+    """
+    there, here = _counts(original.tables), _counts(copy.tables)
     wrong = [
         f"{name}: {_shown(here.get(name))} instead of {there[name]:,}"
         for name in there
         if here.get(name) != there[name]
     ]
-    wrong += [f"{name}: in the copy only" for name in here if name not in there]
+    wrong += [f"{name}: in {what} only" for name in here if name not in there]
     return _check(
-        "the copy has the rows of every table",
+        f"{what} has the rows of every table",
         wrong,
         expected=f"{sum(there.values()):,} rows in {len(there):,} tables",
         found=f"{sum(here.values()):,} rows in {len(here):,} tables",
     )
 
 
-def _values(original: Measurement, copy: Measurement) -> Check:
+def values(original: Measurement, copy: Measurement, *, what: str = "the copy") -> Check:
+    """Returns whether every column of every table holds the values it held. As ``rows``."""
     known = evidence.Known(changes={}, unread={**original.unread, **copy.unread}, apart=copy.apart)
     found = evidence.judge(original.columns, copy.columns, known)
     wrong = [f"{name}: {each.reason}" for name, each in found.items() if each.outcome is Outcome.FAILED]
     wrong += [f"{name}: {apart}" for name, apart in copy.apart.items() if apart]
     unread = [f"{name}: {each.reason}" for name, each in found.items() if each.outcome is Outcome.UNVERIFIED]
     return _check(
-        "the copy has the values of every table",
+        f"{what} has the values of every table",
         wrong,
         unread=unread,
         expected=f"equal checksums of {len(original.columns):,} columns and keys",

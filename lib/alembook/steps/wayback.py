@@ -247,8 +247,9 @@ def _compare(book: Book, then: Instant, there: Instant, apart: dict[str, str]) -
     rows = [frame[frame["table"] != table] for frame in (then.tables, there.tables)]
     merged = evidence.merge(comparison.compare(rows[0], rows[1]), evidence.judge(sides[0], sides[1], known))
     differences = then.schema.differences(there.schema)
-    return Compared(schema=[each.sentence() for each in differences if not _is_alembics(each, table)], tables=merged)
+    return Compared(schema=[each.sentence() for each in differences if not is_alembics(each, table)], tables=merged)
 
 
-def _is_alembics(difference: Difference, table: str) -> bool:
+def is_alembics(difference: Difference, table: str) -> bool:
+    """Says whether an object belongs to the version table, which no downgrade takes away."""
     return bool({table, f"{table}_pkc"} & set(difference.name.split(".")))
