@@ -16,6 +16,7 @@ from psycopg2 import sql
 
 from alembook import archive, config
 from alembook.postgres import connection as connections
+from alembook.postgres import scratch
 from alembook.postgres.connection import Connection, Database
 from alembook.postgres.embedded import Server
 from alembook.steps import inspection, upgrade, verification
@@ -97,6 +98,18 @@ class Desk:
         """Returns the first value a query gives."""
         with self.connect() as connection:
             return connections.scalar(connection, query)
+
+
+def copies(desk: Desk) -> list[scratch.Scratch]:
+    """Returns the restored copies of a desk's runs."""
+    ids = {run.run_id for run in archive.runs(desk.folder / "runs", "demo")}
+    return [each for place in scratch.existing(desk.target()) for each in scratch.find(place) if each.run_id in ids]
+
+
+def drop_copies(desk: Desk) -> None:
+    """Drops them: they would be in the way of whoever looks for what was left behind."""
+    for each in copies(desk):
+        scratch.drop(each)
 
 
 def closed_by(found: Verification) -> dict[str, Check]:

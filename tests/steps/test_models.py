@@ -8,6 +8,7 @@ from alembook.verdict import Check, Grade, Outcome
 from tests.steps.conftest import Desk
 
 NAME = "the models agree with the database as they did before"
+DETAILS = "types, defaults and comments of the models agree as they did before"
 #: Models that differ from the first revision in what the second does, and in one thing more: people.age.
 MODELS = """\
 import sqlalchemy as sa
@@ -29,9 +30,9 @@ def with_models(desk: Desk, more: str = "") -> Path:
     return env
 
 
-def judged(desk: Desk) -> Check:
+def judged(desk: Desk, name: str = NAME) -> Check:
     """Returns what verification says of the models."""
-    return next(check for check in desk.verify().checks if check.name == NAME)
+    return next(check for check in desk.verify().checks if check.name == name)
 
 
 def test_what_differed_before_is_no_fault_of_the_change(desk: Desk) -> None:
@@ -46,17 +47,51 @@ def test_what_differed_before_is_no_fault_of_the_change(desk: Desk) -> None:
     )
 
 
-def test_a_new_difference_fails(desk: Desk) -> None:
-    """The index the second revision made is gone again: the models have it."""
+def test_a_new_difference_of_the_structure_closes_the_gate(desk: Desk) -> None:
+    """The index the second revision made is gone again, which the models have; a column is there that they have not."""
     with_models(desk)
     desk.migrate("head")
     desk.execute("DROP INDEX people_by_name; ALTER TABLE people ADD shoe_size int")
     check = judged(desk)
     assert (check.grade, check.outcome, check.found) == (
-        Grade.SHOULD,
+        Grade.MUST,
         Outcome.FAILED,
         "Column people.shoe_size is in the database and not in the models.",
     )
+    assert judged(desk, DETAILS).outcome is Outcome.PASSED
+
+
+def test_where_alembic_errs_by_nature_it_is_only_noticed(desk: Desk) -> None:
+    """Types, defaults, nullability and the expressions of an index: a should."""
+    models = """\
+sa.Index("people_by_lower", sa.func.lower(people.c.name))
+"""
+    with_models(desk, models)
+    desk.migrate("head")
+    desk.execute("""
+        ALTER TABLE people ALTER nickname TYPE varchar(20), ALTER name DROP NOT NULL;
+        CREATE INDEX people_by_upper ON people (upper(name))
+    """)
+    assert judged(desk).outcome is Outcome.PASSED
+    check = judged(desk, DETAILS)
+    assert (check.grade, check.outcome) == (Grade.SHOULD, Outcome.FAILED)
+    assert check.found == (
+        "Column people.name is nullable in the database and NOT NULL in the models. "
+        "Index people_by_upper on people is in the database and not in the models. "
+        "The type of people.nickname is VARCHAR(20) in the database and TEXT in the models."
+    )
+
+
+def test_a_partition_that_time_made_is_no_matter_of_the_models(desk: Desk) -> None:
+    """No revision makes it, and no model names it; a table beside it is one."""
+    env = with_models(desk)
+    env.write_text(env.read_text(encoding="utf-8").replace('name == "people"', "True"), encoding="utf-8")
+    desk.migrate("head")
+    desk.execute("CREATE TABLE events_2027 PARTITION OF events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')")
+    assert judged(desk).outcome is Outcome.PASSED
+    assert judged(desk, DETAILS).found == "Table events_2027 is in the database and not in the models."
+    desk.execute("CREATE TABLE stray (id int)")
+    assert judged(desk).found == "Table stray is in the database and not in the models."
 
 
 def test_an_env_py_that_writes_is_unverified(desk: Desk) -> None:

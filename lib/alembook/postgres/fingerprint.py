@@ -92,6 +92,7 @@ class Fingerprint:
 _LISTED = re.compile(r"\(ARRAY\[((?:E?'(?:[^'\\]|''|\\.)*'::character varying(?:, )?)+)\]\)::text\[\]")
 _LITERAL = re.compile(r"E?'(?:[^'\\]|''|\\.)*'::character varying")
 
+_PARTITION = re.compile(r"(?:^|; )partition (?:FOR VALUES|DEFAULT)")
 #: Kinds of more than one word, so that "materialized view public.v" can be told apart again.
 _LONG_KINDS = ("materialized view", "foreign server", "event trigger")
 _SHOWN = 200
@@ -111,6 +112,11 @@ def read(connection: connections.Connection, *, leave_out_schemas: Collection[st
         query = statements.load(__package__, "fingerprint.sql")
         found = connections.tuples(connection, query, {"leave_out": list(leave_out_schemas)})
     return Fingerprint(objects={f"{kind} {name}": _settled(definition) for kind, name, definition in sorted(found)})
+
+
+def is_partition(definition: str) -> bool:
+    """Says whether a table of this definition is a partition: such tables time makes, or a job, and no revision."""
+    return bool(_PARTITION.search(definition))
 
 
 def _settled(definition: str) -> str:

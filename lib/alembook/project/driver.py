@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,10 +53,13 @@ class Models:
 
     Attributes:
         differences: a sentence each, sorted; () when they agree, or when it could not be judged.
+        structural: those of them about a table, column, index, constraint or foreign key that is on one side only, in
+            which Alembic does not err by nature: sentence -> (table, "models" or "database": where it is).
         why: the reason it could not be judged; "" when it was.
     """
 
     differences: tuple[str, ...] = ()
+    structural: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     why: str = ""
 
 
@@ -145,7 +148,8 @@ def compare(
     except errors.ProjectFailed as error:
         return Models(why=error.what.removesuffix("."))
     [found] = [event for event in told if event["event"] == "compared"]
-    return Models(differences=tuple(sorted(found["differences"])), why=found["why"])
+    structural = {text: (table, side) for text, table, side in found["structural"]}
+    return Models(differences=tuple(sorted(found["differences"])), structural=structural, why=found["why"])
 
 
 def _closes_at(target: config.Target) -> float | None:

@@ -33,6 +33,7 @@ _ORDER = ["different", "unverified", "equal"]
 _Found = tuple[pd.DataFrame, bool]
 _NOTHING = details.MayShow()
 
+Columns = Mapping[str, Collection[str]]
 #: Called with what is read ("left", "right", or the table whose rows are looked for), pages done, pages in all.
 OnPages = Callable[[str, int, int], None]
 
@@ -104,6 +105,7 @@ def compare(
     right: crew.Connect,
     *,
     include: Collection[str] = ("*",),
+    columns: Columns | None = None,
     limit: int = 100,
     may_show: details.MayShow = _NOTHING,
     workers: int = 1,
@@ -113,12 +115,12 @@ def compare(
     """Compares every table of two databases, and finds the rows that differ.
 
     Each side is read in one snapshot of its own; two databases that are written to differ by what happened between.
-    Columns are compared where both sides have them with one meaning; the others are named in ``reason``.
 
     Args:
         left: opens a read-only connection to what should be there.
         right: the same for what is there.
         include: patterns of tables as in ``measurement.measure``.
+        columns: "schema.table" -> compared besides the key, of the columns both have with one meaning; else all.
         limit: so many rows are found in each table.
         may_show: whether keys and values of these rows are returned.
         workers: how many connections read each side at once.
@@ -135,18 +137,17 @@ def compare(
         for connection in opened:
             stack.enter_context(measurement.snapshot(connection))
         _require_one_encoding(opened)
-        sides = [
+        left_side, right_side = (
             _Side(name=name, connection=connection, connect=connect, layouts=layouts, left_out=left_out)
             for name, connection, connect in zip(("left", "right"), opened, (left, right), strict=True)
             for layouts, left_out in [measurement.outline(connection, include=include)]
-        ]
-        left_side, right_side = sides
-        groups = _prepare(left_side, right_side)
-        crew.together([partial(_read, side, groups, how) for side in sides], how.stopped)
+        )
+        groups = _prepare(left_side, right_side, columns or {})
+        crew.together([partial(_read, side, groups, how) for side in (left_side, right_side)], how.stopped)
         found = _find(left_side, right_side, groups, how, limit=limit, may_show=may_show)
         rows = [frame for frame, _ in found.values() if len(frame)] or [details.frame([], may_show)]
         return Compared(
-            tables=_tables(left_side, right_side, found),
+            tables=_tables(left_side, right_side, found, columns or {}),
             rows=pd.concat(rows, ignore_index=True),
             is_whole=all(is_whole for _, is_whole in found.values()),
         )
@@ -162,7 +163,7 @@ def _require_one_encoding(opened: Collection[connections.Connection]) -> None:
         )
 
 
-def _prepare(left: _Side, right: _Side) -> dict[str, buckets.Groups]:
+def _prepare(left: _Side, right: _Side, columns: Columns) -> dict[str, buckets.Groups]:
     """Sets how each table is read, and returns by which groups; a table of one side is only counted."""
     pages = {side.name: _pages(side) for side in (left, right)}
     for side in (left, right):
@@ -170,7 +171,7 @@ def _prepare(left: _Side, right: _Side) -> dict[str, buckets.Groups]:
     for name in left.layouts.keys() | right.layouts.keys():
         if name in left.left_out or name in right.left_out:
             continue
-        reduced = _shared(left.layouts.get(name), right.layouts.get(name))
+        reduced = _shared(left.layouts.get(name), right.layouts.get(name), columns.get(name))
         for side, layout in zip((left, right), reduced, strict=True):
             if layout:
                 side.read[name] = replace(layout, pages=pages[side.name][name])
@@ -187,13 +188,17 @@ def _pages(side: _Side) -> dict[str, int]:
     return {quoted[row["name"]]: row["pages"] for row in found}
 
 
-def _shared(left: Layout | None, right: Layout | None) -> tuple[Layout | None, Layout | None]:
-    """Returns both reduced to the columns they have with one meaning, and to a key both have."""
+def _shared(
+    left: Layout | None, right: Layout | None, wanted: Collection[str] | None
+) -> tuple[Layout | None, Layout | None]:
+    """Returns both reduced to the columns they have with one meaning and that are asked for, and to a key both have."""
     if left is None or right is None:
         return left and left.like({}, ()), right and right.like({}, ())
     theirs = {column.name: column.meaning for column in right.columns}
     both = {each.name: each.meaning for each in left.columns if theirs.get(each.name) == each.meaning}
     key = next((key for key in (left.key, right.key) if key and both.keys() >= set(key)), ())
+    if wanted is not None:
+        both = {name: meaning for name, meaning in both.items() if name in key or name in wanted}
     return left.like(both, key), right.like(both, key)
 
 
@@ -286,14 +291,14 @@ def _find(
     return found
 
 
-def _tables(left: _Side, right: _Side, found: Mapping[str, _Found]) -> pd.DataFrame:
+def _tables(left: _Side, right: _Side, found: Mapping[str, _Found], columns: Columns) -> pd.DataFrame:
     names = {*left.layouts, *right.layouts, *left.left_out, *right.left_out}
-    lines = [_line(name, left, right, found.get(name)) for name in names]
+    lines = [_line(name, left, right, found.get(name), columns.get(name)) for name in names]
     lines.sort(key=lambda line: (_ORDER.index(line["verdict"]), line["schema"], line["table"]))
     return pd.DataFrame(lines, columns=list(DTYPES)).astype(DTYPES)
 
 
-def _line(name: str, left: _Side, right: _Side, found: _Found | None) -> dict[str, Any]:
+def _line(name: str, left: _Side, right: _Side, found: _Found | None, wanted: Collection[str] | None) -> dict[str, Any]:
     schema, _, table = name.partition(".")
     line = {"schema": schema, "table": table, "left": left.rows(name), "right": right.rows(name), "columns": ""}
     unseen = [reason for side in (left, right) for why in (side.left_out, side.unread) if (reason := why.get(name))]
@@ -302,7 +307,7 @@ def _line(name: str, left: _Side, right: _Side, found: _Found | None) -> dict[st
     here, there = left.layouts.get(name), right.layouts.get(name)
     if here is None or there is None:
         return {**line, "verdict": "different", "reason": f"only on the {'right' if here is None else 'left'}"}
-    apart = _apart(here, there, left.read[name])
+    apart = _apart(here, there, left.read[name], wanted)
     if found is None:
         is_judged = left.read[name].columns or not apart
         return {**line, "verdict": "equal" if is_judged else "unverified", "reason": apart}
@@ -315,9 +320,10 @@ def _line(name: str, left: _Side, right: _Side, found: _Found | None) -> dict[st
     return {**line, "verdict": "different", "columns": ", ".join(columns), "reason": reason}
 
 
-def _apart(left: Layout, right: Layout, shared: Layout) -> str:
+def _apart(left: Layout, right: Layout, shared: Layout, wanted: Collection[str] | None) -> str:
     """Returns which columns are not compared, in words; "" when all are."""
     known = {column.name for column in shared.columns}
     apart = dict.fromkeys(each.name for each in (*left.columns, *right.columns) if each.name not in known)
-    named = ", ".join(f"{column} (on one side, or of two meanings)" for column in apart)
+    why = {True: "on one side, or of two meanings", False: "not asked for"}
+    named = ", ".join(f"{column} ({why[wanted is None or column in wanted]})" for column in apart)
     return f"not compared: {named}" if named else ""

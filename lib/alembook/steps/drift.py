@@ -160,7 +160,9 @@ def checks(drift: Drift) -> list[Check]:
     """Returns what is to be said of the schema, one check for each object that somebody else changed."""
     if drift.first is None:
         return [_unseen()]
-    others = _wholes([each for each in drift.changes if each.by == "others"])
+    others = [each for each in drift.changes if each.by == "others"]
+    kept = wholes([each.what for each in others])
+    others = [each for each in others if each.what in kept]
     objects = f"{len(drift.last.objects):,} objects"
     if not others:
         own = f"{objects}; the run changed {len(drift.changes):,}"
@@ -169,19 +171,20 @@ def checks(drift: Drift) -> list[Check]:
     return [*map(_by_others, others[:_SHOWN]), *_beyond(others), _weaker(drift)]
 
 
-def _wholes(changes: Sequence[Change]) -> list[Change]:
-    """Returns the changes without the parts of tables that came or went as a whole."""
-    fates = {(each.what.name, each.what.before is None): each for each in changes if each.what.kind == "table"}
-    gone = [name for (name, _), each in fates.items() if None in {each.what.before, each.what.after}]
-    return [
-        each for each in changes if each.what.kind == "table" or not any(_is_part(each.what, name) for name in gone)
-    ]
+def wholes(found: Sequence[Difference]) -> list[Difference]:
+    """Returns the differences without the parts of tables and schemas that came or went as a whole."""
+    gone = [each for each in found if each.kind in {"table", "schema"} and None in {each.before, each.after}]
+    return [each for each in found if not any(_is_part(each, whole) for whole in gone)]
 
 
-def _is_part(what: Difference, table: str) -> bool:
-    definition = f"{what.before or what.after} "
-    named = what.name.startswith(f"{table}.")
-    return named or f" ON {table} " in definition or f"owned by {table}." in definition
+def _is_part(what: Difference, whole: Difference) -> bool:
+    if what.kind == whole.kind:
+        return False
+    definition, name = f"{what.before or what.after} ", whole.name
+    if what.name.startswith(f"{name}."):
+        return True
+    marks = (f" ON {name} ", f" REFERENCES {name}(", f"owned by {name}.")
+    return whole.kind == "table" and any(mark in definition for mark in marks)
 
 
 def _unseen() -> Check:

@@ -31,6 +31,7 @@ class Rehearsed:
     """What was rehearsed of the run's plan.
 
     Attributes:
+        record: name of the rehearsal's own folder, in the run's.
         revisions: by id.
         backfills: by name, as the receipt of a backfill has them.
         tables_before: "schema.table" of every table of the copy before the first revision, Alembic's own left out.
@@ -39,6 +40,7 @@ class Rehearsed:
         verified: "tables", "rows", "seconds" of the verification on the copy.
     """
 
+    record: str
     revisions: Mapping[str, Revision]
     backfills: Mapping[str, Mapping[str, Any]]
     tables_before: Collection[str]
@@ -53,6 +55,7 @@ def of(book: Book) -> Rehearsed | None:
     if receipt is None or "revisions" not in receipt or receipt.get("plan_hash") != book.plan().hash:
         return None
     return Rehearsed(
+        record=receipt["record"],
         revisions=observed.from_json(receipt["revisions"]),
         backfills=receipt["backfills"],
         tables_before=set(receipt["tables_before"]),

@@ -167,6 +167,7 @@ def _perform(copy: Copy, seen: _Seen) -> None:
         end = _end(copy, watch)
         copy.folder.write_receipt("fingerprint.end", end.schema.to_json())
         seen.back = wayback.tried(copy, start, end)
+        copy.is_at_end = seen.back.again is not None
         seen.checks += seen.back.checks(copy.book.target.way_back)
         seen.facts["way_back"] = seen.back.to_json()
     seen.facts["rehearsal_seconds"] = round(time.monotonic() - began, 3)

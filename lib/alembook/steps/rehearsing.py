@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Copy:
         held: its locks.
         folder: of the rehearsal's own record, in the run's folder.
         plan: the run's, with the copy's server in it.
+        is_at_end: every revision is applied to it, a second time: what the target is compared with at its end.
     """
 
     book: Book
@@ -35,6 +36,7 @@ class Copy:
     held: session.Held
     folder: archive.RunFolder
     plan: Plan
+    is_at_end: bool = False
     _books: list[Book] = field(default_factory=list)
 
     @property
@@ -65,9 +67,10 @@ class Copy:
 
 @contextlib.contextmanager
 def opened(book: Book) -> Iterator[Copy]:
-    """Yields the copy of the run's backup, held; it is dropped at the end, unless it is to stay.
+    """Yields the copy of the run's backup, held; dropped at the end, unless it is to stay or is at the plan's end.
 
-    A copy that an earlier attempt worked on is not the backup any more: it is dropped, and the dump restored again.
+    One at the plan's end stays for verification, which drops it (``rows``), as does the end of a command's work. A copy
+    that an earlier attempt worked on is not the backup any more: it is dropped, and the dump restored again.
 
     Args:
         book: of the step; its run has a receipt of backup.
@@ -81,7 +84,8 @@ def opened(book: Book) -> Iterator[Copy]:
     folder = book.folder.within("rehearsal")
     folder.write_receipt(_USED, {"scratch": found.name})
     with contextlib.ExitStack() as stack:
-        stack.callback(_give_up, book, found)
+        worked_on: list[Copy] = []
+        stack.callback(_give_up, book, found, worked_on)
         held = stack.enter_context(
             session.hold(found.database, application_name=f"alembook {book.folder.run_id} rehearsal")
         )
@@ -90,6 +94,7 @@ def opened(book: Book) -> Iterator[Copy]:
         folder.write_receipt("plan", {"plan": plan.to_json()})
         copy = Copy(book=book, scratch=found, held=held, folder=folder, plan=plan)
         stack.callback(copy.close)
+        worked_on.append(copy)
         yield copy
 
 
@@ -98,8 +103,8 @@ def _plain(values: Any) -> dict[str, Any]:
     return {name: value if isinstance(value, str | int | None) else str(value) for name, value in values.items()}
 
 
-def _give_up(book: Book, found: scratch.Scratch) -> None:
-    if found.is_kept:
+def _give_up(book: Book, found: scratch.Scratch, worked_on: Sequence[Copy]) -> None:
+    if found.is_kept or any(copy.is_at_end for copy in worked_on):
         book.event("scratch_kept", database=found.name, drop=found.drop_command())
         return
     scratch.drop(found)
@@ -114,7 +119,7 @@ def _proven(book: Book) -> scratch.Scratch | None:
         return None
     for place in scratch.existing(book.target):
         found = scratch.named(place, name)
-        if found is not None and name in _used(book):
+        if found is not None and name in used(book):
             book.event("scratch_used_before", database=name)
             scratch.drop(found)
         elif found is not None:
@@ -122,11 +127,11 @@ def _proven(book: Book) -> scratch.Scratch | None:
     return None
 
 
-def _used(book: Book) -> set[str]:
-    """Returns the copies that earlier attempts of this run began to work on."""
+def used(book: Book) -> dict[str, str]:
+    """Returns the copies that rehearsals of this run began to work on: name -> folder of the last one that did."""
     folders = book.folder.attempts("rehearsal", "")
-    receipts = [replace(book.folder, path=path).receipt(_USED) for path in folders]
-    return {receipt["scratch"] for receipt in receipts if receipt}
+    receipts = [(path.name, replace(book.folder, path=path).receipt(_USED)) for path in folders]
+    return {receipt["scratch"]: name for name, receipt in receipts if receipt}
 
 
 def _restored(book: Book) -> scratch.Scratch:

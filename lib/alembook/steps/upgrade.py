@@ -13,7 +13,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Difference
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import applied, before, drift, gate, planning, predicted, standing, window
+from alembook.steps import applied, before, drift, gate, planning, predicted, schemas, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
 from alembook.steps.tape import SPANS, STATEMENTS, Tape
@@ -104,7 +104,8 @@ def apply(book: Book) -> Upgrade:
     book.require_session()
     if not book.is_rehearsal:
         window.require_open(book.target.limits)
-    allowed = (*gate.judge(book), *book.with_waivers([gate.nothing_is_dumped(book)]))
+    still = [gate.nothing_is_dumped(book), *schemas.at_the_beginning(book)]
+    allowed = (*gate.judge(book), *book.with_waivers(still))
     if not Gate(checks=allowed).is_open:
         return Upgrade.of(book.finish(allowed, {}), **_frames(Tape(book=book), ()))
     plan = book.plan()

@@ -12,7 +12,7 @@ from alembook import display
 from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.snapshots import comparison, evidence, orphans
-from alembook.steps import accounting, before, cost, drift, models, predicted, standing
+from alembook.steps import accounting, before, cost, drift, models, predicted, schemas, standing
 from alembook.steps import rows as which
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
@@ -130,7 +130,7 @@ def verify(book: Book) -> Verification:
         rules = before.of_an_empty_database(rules)
     seen = accounting.look(book, earlier, rules)
     account = accounting.render(book, earlier, seen, rules)
-    rows = which.find(book, account.differing(), account.changes)
+    rows = which.find(book, account.differing(), account.changes, earlier.columns)
     changes = seen.drifted.frame()
     before.write(book, "after", seen.now)
     for name, frame in (("comparison", account.frame), ("schema_changes", changes), ("differences", rows.frame)):
@@ -145,11 +145,14 @@ def verify(book: Book) -> Verification:
             *orphans.checks(earlier.orphans, seen.orphans),
             *seen.declared,
             *drift.checks(seen.drifted),
-            *([models.check(book, earlier.models)] if models.is_asked(book) else []),
+            *schemas.at_the_end(book, seen.drifted),
+            *(models.checks(book, earlier.models, seen.drifted.last) if models.is_asked(book) else []),
             _unchanged(book),
         ],
         _facts(earlier, seen, rows),
     )
+    if receipt.gate.is_open:
+        which.give_up(book)
     shown = {"comparison": account.frame, "changes": changes, "rows": rows}
     beside = predicted.verified(book, receipt.facts, receipt.seconds)
     return Verification.of(receipt, **shown, declared=tuple(seen.declared), beside=beside)

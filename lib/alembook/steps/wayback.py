@@ -206,6 +206,7 @@ def tried(copy: Copy, start: Instant, end: Instant) -> WayBack:
     if error is not None:
         return WayBack(back=back, again_error=error)
     there, apart = now(book, "again", earlier=end)
+    copy.folder.write_receipt("fingerprint.again", there.schema.to_json())
     return WayBack(back=back, again=_compare(book, end, there, apart))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from alembic.autogenerate import RevisionContext
+from sqlalchemy import Column
 
 from .description import Look
 from .environment import Environment
@@ -19,7 +20,10 @@ _COMMAND = ("message", "rev_id", "branch_label", "version_path", "depends_on")
 def compare(
     wire: Wire, look: Look, environment: Environment, own_schema: Optional[str], *, is_behind: bool = False
 ) -> None:
-    """Tells the differences in one event, "compared": differences (sentences), why (it could not be judged, or "").
+    """Tells the differences in one event, "compared".
+
+    In it: differences (sentences), structural (of those of the structure: sentence, table, where it is: "models" or
+    "database"), why (it could not be judged, or "").
 
     Args:
         wire: where the event goes.
@@ -35,7 +39,9 @@ def compare(
         comparison.why = "env.py writes while it is looked at: {}".format(
             LITERAL.sub("?", " ".join(writes[0].split()))[:200]
         )
-    wire.send("compared", differences=[] if comparison.why else comparison.differences, why=comparison.why)
+    found = [] if comparison.why else comparison.differences
+    structural = [(text, *place) for text, place in found if place]
+    wire.send("compared", differences=[text for text, _ in found], structural=structural, why=comparison.why)
     wire.send("finished")
 
 
@@ -46,7 +52,7 @@ class _Comparison:
         self._environment = environment
         self._is_behind = is_behind
         self._own_schema = own_schema
-        self.differences: List[str] = []
+        self.differences: List[Tuple[str, Tuple[str, ...]]] = []
         self.why = ""
 
     def take(self, heads: Sequence[str], context: Any) -> None:
@@ -55,7 +61,8 @@ class _Comparison:
         if self.why:
             return
         with Caught() as caught:
-            self.differences = [words(entry, context.dialect) for entry in self._entries(context)]
+            for entry in self._entries(context):
+                self.differences.append((words(entry, context.dialect), _of_structure(entry)))
         if caught.error is not None:
             self.why = "Alembic's comparison failed: {}".format(describe(caught.error)["message"])
 
@@ -95,6 +102,19 @@ def _flat(operation: Any) -> Iterator[Tuple[Any, ...]]:
     yield from found if isinstance(found, list) else [found]
 
 
+def _of_structure(entry: Tuple[Any, ...]) -> Tuple[str, ...]:
+    """Returns table and side ("models", "database") of a part of the structure that is on one side only; else ().
+
+    Alembic errs by nature in types, defaults and comments, which are no parts, and in the expressions of an index.
+    """
+    verb, _, noun = str(entry[0]).partition("_")
+    if noun not in _NOUNS or verb not in _SIDES:
+        return ()
+    if noun == "index" and not all(isinstance(part, Column) for part in entry[1].expressions):
+        return ()
+    return _joined(*_place(entry)), _SIDES[verb]
+
+
 def words(entry: Tuple[Any, ...], dialect: Any) -> str:
     """Returns one of Alembic's differences as a sentence."""
     kind = str(entry[0])
@@ -117,6 +137,8 @@ _NOUNS = {
     "constraint": "Constraint",
     "fk": "Foreign key",
 }
+#: Where the part is that a difference would add or remove.
+_SIDES = {"add": "models", "remove": "database"}
 
 
 def _modified(noun: str, entry: Tuple[Any, ...], dialect: Any) -> str:
