@@ -78,6 +78,7 @@ def test_a_run_with_nothing_to_do_says_so(finished: Finished) -> None:
     place, _ = finished
     done = place.alembook("run", "-t", "demo", "--dry-run")
     assert done.returncode == 0, done.stderr
+    assert "the safe way):\nnothing\n" in done.stdout
     assert "nothing: the database is where it was asked to be" in done.stdout
 
 

@@ -33,7 +33,7 @@ def demo(
     providers: Annotated[int, typer.Option(help="How many providers to load.", min=1, metavar="N")] = 100_000,
     config_file: options.Config = None,
 ) -> int:
-    """Run the whole thing once: embedded PostgreSQL, reference database, inspect, back up, upgrade, backfill, verify.
+    """Run the whole thing once: a reference database on an embedded PostgreSQL, and every step of a run.
 
     The target `demo` must be an embedded one; its database is made anew each time.
     """

@@ -43,7 +43,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Inspect, and show what would be done.")] = False,
     config_file: options.Config = None,
 ) -> int:
-    """Take a target to a revision: inspect, back up, upgrade, backfill, verify.
+    """Take a target to a revision: inspect, back up, rehearse, upgrade, backfill, verify.
 
     Stops at the first closed gate; --run goes on there.
     """
@@ -117,6 +117,10 @@ def show(result: Result, *, dry_run: bool = False) -> int:
 
 def _show_list(result: Result) -> None:
     plan = tasks.plan_of(result.folder)
+    receipt = result.folder.receipt("plan") or {}
+    found = [{**each, "what": each["found"] or each["operation"]} for each in receipt["findings"]]
+    console().print("\nFound in the pending revisions (the page says why, and the safe way):")
+    show_table(found, columns=["grade", "revision", "rule", "table", "what", "lock"], empty="nothing")
     rows = [
         {"order": number, "runbook": task.name, "applies": ", ".join(tasks.content_of(plan, task))}
         for number, task in enumerate(tasks.planned(plan), start=1)

@@ -87,6 +87,19 @@ def test_a_narrower_type_counts_the_rows_that_do_not_fit(filled: Project) -> Non
     assert found.query == 'SELECT count(*) FROM public.accounts WHERE length("name") > 8'
 
 
+def test_a_shorter_scale_counts_the_rows_that_are_rounded(filled: Project) -> None:
+    """PostgreSQL rounds without an error: such rows are told from those that make the statement fail."""
+    do(filled, "ALTER TABLE accounts ADD total numeric(12,4) DEFAULT 1.5")
+    do(filled, "UPDATE accounts SET total = CASE WHEN id = 10 THEN 99999999 ELSE 1.2345 END WHERE id BETWEEN 10 AND 12")
+    filled.revision("4d0000000004", LAST, 'op.alter_column("accounts", "total", type_=sa.Numeric(6, 2))')
+    found = of(look(filled), "type-narrows")
+    assert found.found == "numeric(12,4) becomes numeric(6,2); 1 row would not fit, 2 rows would be rounded"
+    assert found.query.split(";\n") == [
+        'SELECT count(*) FROM public.accounts WHERE abs(round("total", 2)) >= 10::numeric ^ 4',
+        'SELECT count(*) FROM public.accounts WHERE "total" <> round("total", 2)',
+    ]
+
+
 def test_a_wider_type_is_no_finding(filled: Project) -> None:
     """squawk warns of any new type; the catalogue knows that varchar(40) to varchar(80) rewrites nothing."""
     body = 'op.alter_column("accounts", "name", type_=sa.String(80), existing_type=sa.String(40))'

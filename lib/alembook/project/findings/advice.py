@@ -39,7 +39,7 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "type-narrows": _of(
         ACCESS_EXCLUSIVE,
-        "every row is checked while nobody reads or writes, and one that does not fit makes it fail.",
+        "every row is checked while nobody reads or writes; one that does not fit makes it fail, numbers are rounded.",
         "Correct the rows first; or add a new column, fill it in batches, and switch.",
     ),
     "type-rewrites": _of(

@@ -29,10 +29,12 @@ class Change:
     Attributes:
         kind: "same", "widens" (neither rewrite nor scan), "narrows" (rows may not fit) or "rewrites".
         misfit: SQL condition of a row that does not fit, {column} to be filled in; "" where none can be said.
+        rounded: likewise, of a row whose value is rounded without an error.
     """
 
     kind: str
     misfit: str = ""
+    rounded: str = ""
 
 
 def change(old: str, new: str) -> Change:
@@ -86,5 +88,5 @@ def _numeric(before: tuple[int, ...], after: tuple[int, ...]) -> Change:
     if before and (*before, 0)[1] == scale and before[0] <= precision:
         return Change(kind="widens")
     rounded = f"round({{column}}, {scale})"
-    misfit = f"abs({rounded}) >= 10::numeric ^ {precision - scale} OR {{column}} <> {rounded}"
-    return Change(kind="narrows", misfit=misfit)
+    misfit = f"abs({rounded}) >= 10::numeric ^ {precision - scale}"
+    return Change(kind="narrows", misfit=misfit, rounded=f"{{column}} <> {rounded}")

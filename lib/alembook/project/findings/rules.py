@@ -111,9 +111,13 @@ def _retype(operation: Operation, place: Place, old: str) -> Iterator[Finding]:
     change = retyping.change(old, operation.type)
     what = f"{old} becomes {operation.type}"
     if change.kind == "narrows":
-        condition = change.misfit.format(column=place.catalogue.quoted_column(operation.column))
-        query, answer = place.catalogue.count(operation.table, condition)
-        yield place.finding("type-narrows", operation, found=f"{what}; {answer} would not fit", query=query)
+        quoted = place.catalogue.quoted_column(operation.column)
+        query, answer = place.catalogue.count(operation.table, change.misfit.format(column=quoted))
+        lost = ""
+        if change.rounded:
+            rounding, number = place.catalogue.count(operation.table, change.rounded.format(column=quoted))
+            query, lost = f"{query};\n{rounding}", f", {number} would be rounded"
+        yield place.finding("type-narrows", operation, found=f"{what}; {answer} would not fit{lost}", query=query)
     elif change.kind == "rewrites":
         yield from place.by_size("type-rewrites", operation, found=what)
 
