@@ -82,6 +82,7 @@ def test_an_unverified_check_closes_the_gate_with_exit_4() -> None:
 def test_a_check_is_one_line() -> None:
     """Outcome and name always; expected, found and reason where there are any."""
     assert sentence(check("disk", PASSED)) == "PASSED  disk"
+    assert sentence(Check(name="address", outcome=FAILED, found="missing")) == "FAILED  address: found missing"
     assert sentence(Check(name="rows", outcome=FAILED, expected="2", found="1", why="one is gone")) == (
         "FAILED  rows: expected 2, found 1 (one is gone)"
     )

@@ -110,8 +110,8 @@ class Gate:
 def sentence(check: Check) -> str:
     """Returns a check in one line: outcome, name, expected, found, reason."""
     text = f"{check.outcome}  {check.name}"
-    if check.expected or check.found:
-        text += f": expected {check.expected}, found {check.found}"
+    said = [f"{word} {what}" for word, what in (("expected", check.expected), ("found", check.found)) if what]
+    text = f"{text}: {', '.join(said)}" if said else text
     text = f"{text} ({check.why})" if check.why else text
     return f"{text}; waived: {check.waived}" if check.waived else text
 
