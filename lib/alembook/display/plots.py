@@ -49,6 +49,11 @@ def _height(bars: int) -> float:
     return min(1.0 + 0.28 * max(bars, 2), 9.0)
 
 
+def _legend(axes: Axes) -> None:
+    """Says what the colours mean, above the bars: inside it would cover some."""
+    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
+
+
 def _thousands(axis: Axes) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
@@ -143,7 +148,7 @@ def locks(frame: pd.DataFrame, *, limit: int = 60) -> Plot | Html:
         axes.set_xlabel("seconds since the first revision began, on the copy", fontsize=9)
         axes.margins(x=0.25)
         axes.set_xlim(left=0)
-        axes.legend(fontsize=8, frameon=False, loc="lower left")
+        _legend(axes)
 
     left_out = f" ({len(frame) - len(shown)} short locks are left out)" if len(frame) > len(shown) else ""
     revisions = int((frame["lock"] == "").sum())
@@ -192,7 +197,7 @@ def counts(frame: pd.DataFrame, *, limit: int = 20) -> Plot | Html:
         axes.barh(places - 0.2, shown["after"].fillna(0), height=0.38, color=after, label="after")
         axes.set_yticks(places, shown["table"])
         axes.set_xlabel("rows", fontsize=9)
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        _legend(axes)
         _thousands(axes)
 
     return _draw(_height(len(shown)), f"Rows before and after in {len(shown)} tables.", draw)
