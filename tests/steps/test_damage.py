@@ -136,6 +136,16 @@ def test_keys_stay_out_of_the_record_unless_they_may_show(done: Desk) -> None:
     assert why == "rows that point at nothing; they point at 98765"
 
 
+def test_a_key_range_that_shrank_says_where_rows_are_missing(done: Desk) -> None:
+    """Found at the ends of the key's index, before and after; the key of another table says nothing here."""
+    done.execute("DELETE FROM visits WHERE id > 190")
+    verified = done.verify()
+    why = "its key id ran from 1 to 200, and runs from 1 to 190"
+    assert closed_by(verified)["values of public.visits"].why.endswith(why)
+    assert why in verified.tables().plain
+    assert [check.name for check in verified.checks if "its key" in check.why] == ["values of public.visits"]
+
+
 def test_what_others_write_is_told_from_damage_while_writers_run(done: Desk) -> None:
     """Rows and values of a table the run did not touch: a should that is UNVERIFIED. A table it touched: FAILED."""
     done.configure(writers="running")

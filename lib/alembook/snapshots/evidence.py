@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from alembook.snapshots.measurement import MAY_NOT_READ
+from alembook.snapshots.sequences import MAY_NOT_READ
 from alembook.verdict import Check, Grade, Outcome
 
 EVERY = "*"
@@ -31,6 +31,7 @@ class Known:
         by_rule: tables whose number of rows a rule gives: rows may come and go.
         unread: table -> why it has no checksums, on either side.
         apart: table -> what exists on one side only, in words.
+        ends: table -> how the ends of its key moved, in words.
         traffic: tables that the run did not touch while others may write: a difference there may be theirs.
     """
 
@@ -38,6 +39,7 @@ class Known:
     by_rule: Collection[str] = ()
     unread: Mapping[str, str]
     apart: Mapping[str, str]
+    ends: Mapping[str, str] = field(default_factory=dict)
     traffic: Collection[str] = ()
 
 
@@ -119,7 +121,8 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
     if EVERY in changes:
         return Evidence(outcome=Outcome.PASSED, word="not judged", reason="a rule lets all its values change")
     if before is None or after is None or name in known.unread:
-        return _unverified(known.unread.get(name, "it was not summed up on both sides"))
+        unread = known.unread.get(name, "it was not summed up on both sides")
+        return _unverified("; ".join(part for part in (unread, known.ends.get(name)) if part))
     nulls = _nulls(before, after)
     if released := _released(name, before, after, known, changes):
         return Evidence(outcome=Outcome.PASSED, word="not judged", nulls=nulls, reason=released)
@@ -133,7 +136,7 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
             outcome=Outcome.PASSED, word=_EQUAL_ON_BOTH if apart else "equal", nulls=nulls, reason=_said(apart, changes)
         )
     differing = () if why else differing
-    reason = why or _named(differing)
+    reason = "; ".join(part for part in (why or _named(differing), known.ends.get(name)) if part)
     is_traffic = name in known.traffic
     return Evidence(
         outcome=Outcome.UNVERIFIED if is_traffic else Outcome.FAILED,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +19,7 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
-from alembook.snapshots import crew, layout, reading, scan
+from alembook.snapshots import crew, ends, layout, reading, scan, sequences
 
 #: Columns of a measured table of tables, and how each is read back from CSV.
 DTYPES = {"schema": "str", "table": "str", "rows": "int64", "size_bytes": "int64"}
@@ -34,18 +34,6 @@ COLUMN_DTYPES = {
     "nulls": "int64",
     "checksum": "str",
 }
-#: Columns of a measured table of sequences.
-SEQUENCE_DTYPES = {
-    "schema": "str",
-    "table": "str",
-    "column": "str",
-    "sequence": "str",
-    "is_behind": "bool",
-    "why": "str",
-}
-
-#: Why a sequence could not be judged: a matter of rights, known before.
-MAY_NOT_READ = "the role may not read the sequence"
 #: Settings of the transaction: waiting for the next statement does not end it, and no policy hides a row in silence.
 _SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
 
@@ -64,8 +52,8 @@ class Measurement:
             the sum of 64-bit hashes, each seeded with its row's key where there is one; "" for a column of the key).
             Before them one row with the column "": its checksum is that of the keys (meaning "keys"), or of the whole
             rows where the table has no key (meaning "rows"); its nulls are 0.
-        sequences: one row per column with a sequence of its own: schema, table, column, sequence (str), is_behind
-            (bool: the next value it gives is one the table has or has passed), why (str: it could not be judged).
+        sequences: one row per column with a sequence of its own, as ``sequences.standing``.
+        ends: the lowest and the highest key of each table, as ``ends.read``.
         apart: "schema.table" -> which columns could not be measured as ``earlier`` was, in words.
         unread: "schema.table" -> why it has a count and no checksums.
         left_out: "schema.table" -> why it was asked for and not counted (a foreign table, no right to read it, row
@@ -80,6 +68,7 @@ class Measurement:
     apart: Mapping[str, str]
     unread: Mapping[str, str]
     left_out: Mapping[str, str]
+    ends: pd.DataFrame = field(default_factory=ends.none)
 
 
 @contextmanager
@@ -139,19 +128,27 @@ def measure(
     """
     countable, left_out = _countable(connection, include, exclude, leave_out_schemas, only)
     layouts, apart = _layouts(connection, countable, earlier, is_textual)
-    sequences = _sequences(connection, countable)
-    ends = {name: [row["column"] for row in rows] for name, rows in sequences.items()}
+    positions = sequences.read(connection, countable)
     how = {"timeout_s": timeout_s, "on_table": on_table, "connect": connect, "workers": workers}
-    counted = reading.read(connection, layouts, ends=ends, **how)  # type: ignore[arg-type]
+    counted = reading.read(connection, layouts, ends=_ends(layouts, positions), **how)  # type: ignore[arg-type]
     return Measurement(
         tables=frame([_counted(each, counted[each.name]) for each in layouts]),
         columns=_columns(layouts, counted),
-        sequences=_standing(layouts, counted, sequences),
+        sequences=sequences.standing(layouts, counted, positions),
+        ends=ends.read(connection, countable, layouts, counted, timeout_s=timeout_s),
         apart=apart,
         unread={name: each.unread for name, each in counted.items() if each.unread},
         left_out=left_out,
         **connections.rows(connection, statements.load(__package__, "instant.sql"))[0],
     )
+
+
+def _ends(layouts: Collection[layout.Layout], positions: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns "schema.table" -> columns whose ends are looked at while the table is read."""
+    asked = {name: [row["column"] for row in rows] for name, rows in positions.items()}
+    for name, column in ends.asked(layouts).items():
+        asked[name] = list(dict.fromkeys([*asked.get(name, ()), column]))
+    return asked
 
 
 def _counted(table: layout.Layout, found: scan.Found) -> tuple[str, str, int, int]:
@@ -199,18 +196,6 @@ def _apart(table: layout.Layout, earlier: pd.DataFrame) -> str:
     return ", ".join(gone + other + [f"{name} is new" for name in now if name not in then])
 
 
-def _sequences(
-    connection: connections.Connection, tables: Collection[Mapping[str, Any]]
-) -> dict[str, list[dict[str, Any]]]:
-    """Returns "schema.table" -> rows of ``sequences.sql``."""
-    names = {row["oid"]: _name(row) for row in tables}
-    query = statements.load(__package__, "sequences.sql")
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in connections.rows(connection, query, {"tables": list(names)}) if names else []:
-        found.setdefault(names[row["table_oid"]], []).append(row)
-    return found
-
-
 def _columns(layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found]) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     for each in sorted(layouts, key=lambda each: (each.schema, each.table)):
@@ -225,32 +210,6 @@ def _columns(layouts: Collection[layout.Layout], counted: Mapping[str, scan.Foun
             nulls = found.rows - found.present[column.name]
             rows.append((*place, column.name, column.type, column.meaning, position, nulls, checksum))
     return pd.DataFrame(rows, columns=list(COLUMN_DTYPES)).astype(COLUMN_DTYPES)
-
-
-def _standing(
-    layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found], sequences: Mapping[str, Any]
-) -> pd.DataFrame:
-    rows = []
-    for each in layouts:
-        for row in sequences.get(each.name, []):
-            why = _unjudged(row, counted[each.name])
-            is_behind = not why and _is_behind(row, counted[each.name].ends)
-            rows.append((each.schema, each.table, row["column"], row["sequence"], is_behind, why))
-    return pd.DataFrame(rows, columns=list(SEQUENCE_DTYPES)).astype(SEQUENCE_DTYPES)
-
-
-def _unjudged(row: Mapping[str, Any], found: scan.Found) -> str:
-    if not row["may_read"]:
-        return MAY_NOT_READ
-    is_read = row["column"] in found.ends
-    return "" if is_read else found.unread or "its column is not compared with the time before"
-
-
-def _is_behind(row: Mapping[str, Any], ends: Mapping[str, tuple[int | None, int | None]]) -> bool:
-    lowest, highest = ends[row["column"]]
-    if lowest is None or highest is None:
-        return False
-    return bool(row["next"] <= highest if row["ascends"] else row["next"] >= lowest)
 
 
 def outline(
@@ -302,7 +261,7 @@ def read_csv(path: Path, dtypes: Mapping[str, str] = DTYPES) -> pd.DataFrame:
 
     Args:
         path: the file.
-        dtypes: ``DTYPES``, ``COLUMN_DTYPES`` or ``SEQUENCE_DTYPES``.
+        dtypes: ``DTYPES``, ``COLUMN_DTYPES``, ``sequences.DTYPES`` or ``ends.DTYPES``.
 
     Raises:
         errors.ArchiveFailed: the file is missing or is no such table.

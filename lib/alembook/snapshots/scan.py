@@ -21,7 +21,7 @@ _LARGEST_PAGES = 32_768
 #: So many pieces for each connection.
 _EACH = 4
 #: Tables up to so many pages are asked for together, so many at a time: the server's answer takes longer than the pass.
-_SMALL_PAGES = 32
+SMALL_PAGES = 32
 _SMALL_AT_ONCE = 16
 
 
@@ -118,7 +118,7 @@ def together(pieces: Iterable[Part]) -> Iterator[list[Part]]:
     """Yields what is asked for in one statement: a piece, or several small tables."""
     small: list[Part] = []
     for piece in pieces:
-        if piece.layout.pages > _SMALL_PAGES:
+        if piece.layout.pages > SMALL_PAGES:
             yield [piece]
             continue
         small.append(piece)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from alembook.postgres import connection as connections
 from alembook.project.plan import Plan
-from alembook.snapshots import checks, comparison, evidence, measurement
+from alembook.snapshots import checks, comparison, ends, evidence, measurement
 from alembook.snapshots.evidence import Evidence
 from alembook.steps import before, drift, standing, touched
 from alembook.steps.runbook import Book
@@ -150,6 +150,7 @@ def _known(book: Book, earlier: before.Before, seen: Seen, rules: checks.Declare
         by_rule=set(by_rule),
         unread={name: why for name, why in unread.items() if name in names},
         apart=now.apart,
+        ends=ends.moved(earlier.ends, now.ends, before.hiding(book), may_show=book.target.verify.show_keys),
         traffic=_traffic(book, names, seen.executed),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings.source import Source
-from alembook.snapshots import checks, crew, evidence, measurement, orphans
+from alembook.snapshots import checks, crew, ends, evidence, measurement, orphans, sequences
 from alembook.steps import models, touched
 from alembook.steps.runbook import Book
 
@@ -31,6 +31,7 @@ class Before:
         tables: as ``measurement.Measurement.tables``.
         columns: as ``measurement.Measurement.columns``, keyed.
         sequences: as ``measurement.Measurement.sequences``.
+        ends: as ``measurement.Measurement.ends``, hidden where they may be somebody's data.
         unread: "schema.table" -> why it has no checksums.
         values: what the declared checks need.
         models: as ``models.before``; None when they were not asked.
@@ -42,6 +43,7 @@ class Before:
     tables: pd.DataFrame
     columns: pd.DataFrame
     sequences: pd.DataFrame
+    ends: pd.DataFrame
     unread: Mapping[str, str]
     values: checks.BeforeValues
     models: Mapping[str, Any] | None
@@ -196,12 +198,13 @@ def take(book: Book) -> None:
 
 
 def write(book: Book, name: str, found: measurement.Measurement) -> list[str]:
-    """Writes a measurement into the record, checksums keyed; returns the files of tables, columns and sequences."""
+    """Writes a measurement into the record, checksums keyed; returns the files of tables, columns, sequences, ends."""
     make_key(book)
     frames = {
         name: found.tables,
         f"{name}_columns": evidence.keyed(found.columns, key(book)),
         f"{name}_sequences": found.sequences,
+        f"{name}_ends": found.ends if book.target.verify.show_keys else ends.hidden(found.ends, hiding(book)),
     }
     return [book.folder.write_table(each, frame).name for each, frame in frames.items()]
 
@@ -228,7 +231,8 @@ def taken(book: Book) -> Before:
     return Before(
         tables=measurement.read_csv(paths[0]),
         columns=measurement.read_csv(paths[1], measurement.COLUMN_DTYPES),
-        sequences=measurement.read_csv(paths[2], measurement.SEQUENCE_DTYPES),
+        sequences=measurement.read_csv(paths[2], sequences.DTYPES),
+        ends=measurement.read_csv(paths[3], ends.DTYPES) if paths[3:] else ends.none(),
         unread=kept["unread"],
         values=values,
         models=kept["models"],
@@ -252,6 +256,12 @@ def key(book: Book) -> bytes:
     """
     path = _key_path(book)
     return bytes.fromhex(path.read_text(encoding="utf-8")) if path.exists() else b""
+
+
+def hiding(book: Book) -> Callable[[str], str]:
+    """Returns what hides a text with the run's secret."""
+    secret = key(book)
+    return lambda text: evidence.hidden(text, secret)
 
 
 def lost_key(book: Book) -> str:

@@ -16,7 +16,7 @@ from alembook.postgres import beside, fingerprint
 from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.project.plan import Plan
-from alembook.snapshots import copies, evidence, measurement
+from alembook.snapshots import copies, evidence, measurement, sequences
 from alembook.steps import before
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Outcome
@@ -141,7 +141,7 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
             snapshot="",
             tables=measurement.read_csv(_table(book, "backup")),
             columns=measurement.read_csv(_table(book, "backup_columns"), measurement.COLUMN_DTYPES),
-            sequences=measurement.read_csv(_table(book, "backup_sequences"), measurement.SEQUENCE_DTYPES),
+            sequences=measurement.read_csv(_table(book, "backup_sequences"), sequences.DTYPES),
             apart={},
             unread=dict(receipt["unread"]),
             left_out=dict(receipt["left_out"]),
