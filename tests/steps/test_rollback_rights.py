@@ -43,10 +43,27 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop) -> None:
         file.write('[targets.demo.rehearsal]\nscratch = "file:database-url"\n')
     before, own_before = shop.desk.ask(CONTENTS), shop.own()
     run = complete(role)
-    refused = role.roll_back(run, "restore")
-    closed = [check.name for check in refused.gate.closed_by]
-    assert closed == ["settings of roles in it can be given to its copy"]
+    with shop.desk.connect() as superuser:
+        shop.desk.execute(f"ALTER ROLE {OWNER} NOCREATEDB")
+        refused = role.roll_back(run, "restore")
+        pid = superuser.info.backend_pid
+    shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB")
+    assert {check.name: (check.found, check.next) for check in refused.gate.closed_by} == {
+        "a copy can be made beside the database": (
+            f"{OWNER} has not",
+            f"Have an administrator run: ALTER ROLE {OWNER} CREATEDB.",
+        ),
+        "every session in the database can be ended": (
+            f"pid {pid} (alembook test, postgres)",
+            f"GRANT pg_signal_backend TO {OWNER}; a superuser's session only a superuser ends.",
+        ),
+        "settings of roles in it can be given to its copy": (
+            APP,
+            "Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
+        ),
+    }
     assert shop.databases() == []
+    assert shop.own() == own_before
     reset = sql.SQL("ALTER ROLE {app} IN DATABASE {name} RESET ALL").format(**names)
     with contextlib.closing(connections.connect(shop.server.ensure(), application_name="test")) as connection:
         connections.execute(connection, reset)
