@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +18,15 @@ from psycopg2 import sql
 from alembook.postgres import connection as connections
 from alembook.postgres.embedded import Server
 from tests.runs.conftest import ROOT, Workplace, environment
-from tests.runs.test_interruption import kernel_of, waited_for
+from tests.runs.test_interruption import events, kernel_of, ticks
 
+KERNEL = "90_rollback.kernel"
 HEAD = "7b0000000003"
 
 
 @pytest.fixture
 def shop(tmp_path: Path, server18: Server) -> Iterator[Workplace]:
-    """Yields a workplace of the project ``returning`` whose run to HEAD is done; every database of it is dropped."""
+    """Yields a workplace of the project ``returning`` at its first revision; every database of it is dropped."""
     name = f"rolled_{os.getpid()}"
     database = server18.create_database(name)
     made = shutil.ignore_patterns("__pycache__")
@@ -35,8 +38,15 @@ def shop(tmp_path: Path, server18: Server) -> Iterator[Workplace]:
         encoding="utf-8",
     )
     place = Workplace(folder=tmp_path, database=database)
-    first = place.alembook("run", "-t", "demo", "--to", "7b0000000001")
-    assert first.returncode == 0, first.stdout + first.stderr
+    ini = (tmp_path / "project/alembic.ini").read_text(encoding="utf-8")
+    (tmp_path / "first.ini").write_text(
+        ini.replace("= migrations", "= project/migrations").replace(
+            "postgresql://nobody@localhost/placeholder", database.url().replace("%", "%%")
+        ),
+        encoding="utf-8",
+    )
+    alembic = [sys.executable, "-m", "alembic", "-c", "first.ini", "upgrade", "7b0000000001"]
+    subprocess.run(alembic, cwd=tmp_path, env=environment(), check=True, capture_output=True)
     yield place
     with connections.closing(connections.connect(server18.ensure(), application_name="test")) as connection:
         query = "SELECT datname FROM pg_database WHERE datname LIKE %(like)s"
@@ -98,12 +108,9 @@ def test_a_rehearsed_downgrade_that_loses_nothing_needs_no_word(shop: Workplace)
     assert fresh.returncode == 0, fresh.stdout + fresh.stderr
 
 
-@pytest.mark.parametrize("event", ["copy_begun", "closing", "closed"])
-def test_a_killed_rollback_goes_on(shop: Workplace, event: str) -> None:
-    """SIGKILL while it restores, closes or swaps: the next rollback puts right what it found, and goes on."""
-    done = shop.alembook("run", "-t", "demo", "--to", HEAD)
-    assert done.returncode == 0, done.stdout + done.stderr
-    run = shop.runs()[-1]
+def killed(shop: Workplace, run: Path, event: str) -> None:
+    """Begins to take a run back, and kills the kernel as soon as it has told of something once more."""
+    before = len([each for each in events(shop, KERNEL) if each["event"] == event])
     running = subprocess.Popen(
         shop.command("rollback", run.name, "--by", "restore"),
         cwd=shop.folder,
@@ -112,16 +119,41 @@ def test_a_killed_rollback_goes_on(shop: Workplace, event: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    waited_for(shop, "90_rollback.kernel", event, running)
+    for _ in ticks(running):
+        if len([each for each in events(shop, KERNEL) if each["event"] == event]) > before:
+            break
     os.kill(kernel_of(shop), signal.SIGKILL)
-    running.communicate(timeout=600)
-    assert running.returncode in {5, 2}
+    said = running.communicate(timeout=600)
+    assert running.returncode in {5, 2}, said
+
+
+def databases(shop: Workplace) -> list[str]:
+    """Returns what the shop's databases are called, dates left out."""
+    query = "SELECT string_agg(datname, ' ') FROM pg_database WHERE datname LIKE current_database() || '%'"
+    return sorted(re.sub(r"_\d+t\d+$", "", name.removeprefix(shop.database.dbname)) for name in shop.ask(query).split())
+
+
+def test_a_killed_rollback_is_given_up_or_goes_on(shop: Workplace) -> None:
+    """SIGKILL while it restores: given up, the copy is gone. While it closes, then while it swaps: the next goes on."""
+    done = shop.alembook("run", "-t", "demo", "--to", HEAD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = shop.runs()[-1]
+    killed(shop, run, "copy_begun")
+    assert databases(shop) == ["", "_restored"]
+    given_up = shop.alembook("abandon", shop.runs()[-1].name, "--reason", "the wrong night")
+    assert given_up.returncode == 0, given_up.stdout + given_up.stderr
+    assert f"2 of 2 revisions of the plan are applied; the database is at {HEAD}." in given_up.stdout
+    assert f"left    The copy {shop.database.dbname}_restored_" in given_up.stdout
+    ending = json.loads((shop.runs()[-1] / "manifest.json").read_text(encoding="utf-8"))
+    assert ending["outcome"] == "abandoned"
+    assert ending["sittings"][-1]["message"].startswith(f"the wrong night The copy {shop.database.dbname}_restored_")
+    assert databases(shop) == [""]
+    killed(shop, run, "closing")
+    second = shop.runs()[-1]
+    killed(shop, run, "closed")
+    assert shop.runs()[-1] == second
     back = shop.alembook("rollback", run.name, "--by", "restore")
     assert back.returncode == 0, back.stdout + back.stderr
     assert shop.ask("SELECT version_num FROM alembic_version") == "7b0000000001"
-    assert len([path for path in shop.runs() if (path / "rollback.json").exists()]) <= 1
-    query = (
-        "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE current_database() || '%'"
-    )
-    names = str(shop.ask(query)).split()
-    assert [name.partition("_failed_")[0] for name in names] == [shop.database.dbname] * 2, names
+    assert [path.name for path in shop.runs() if (path / "rollback.json").exists()] == [second.name]
+    assert databases(shop) == ["", "_failed"]

@@ -17,7 +17,7 @@ from psycopg2 import sql
 
 from alembook import archive, errors
 from alembook.postgres import connection as connections
-from alembook.postgres import own
+from alembook.postgres import own, swap
 from alembook.postgres.embedded import Server
 from alembook.snapshots import evidence, measurement
 from alembook.steps import backup, before, inspection, rehearsal, rollback, upgrade
@@ -119,6 +119,12 @@ class Shop:
             found = own.read(connection, name or self.desk.database.dbname)
         assert found is not None
         return found
+
+    def swap(self, copy: str) -> swap.Swap:
+        """Returns the swap that would put a copy in the live database's place."""
+        name = self.desk.database.dbname
+        oids = {"live_oid": self.own().oid, "restored_oid": self.own(copy).oid}
+        return swap.Swap(live=name, restored=copy, kept=f"{name}_failed_x", elsewhere="postgres", **oids)
 
     def databases(self) -> list[str]:
         """Returns the names of the databases that are this one's, the live one left out."""

@@ -192,15 +192,7 @@ def test_a_rollback_that_was_cut_off_goes_on(shop: Shop, point: str) -> None:
     shop.desk.execute("INSERT INTO customers VALUES (21, 'new')")
     assert isinstance(shop.roll_back(run, "restore").error, errors.Waiting)
     folder, copy = shop.desk.run(), shop.databases()[0]
-    live = shop.own()
-    wanted = swap.Swap(
-        live=shop.desk.database.dbname,
-        live_oid=live.oid,
-        restored=copy,
-        restored_oid=shop.own(copy).oid,
-        kept=f"{shop.desk.database.dbname}_failed_x",
-        elsewhere="postgres",
-    )
+    live, wanted = shop.own(), shop.swap(copy)
     with swap.elsewhere(shop.desk.database, wanted) as connection:
         own.carry_over(connection, live, copy)
         folder.write_receipt(replacing.STEM, wanted.to_json())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -60,21 +60,25 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         yield shop, complete(shop)
 
 
+def executed(shop: Shop, statements: Sequence[str]) -> None:
+    """Executes statements in the shop's database, each by itself."""
+    for statement in statements:
+        shop.desk.execute(statement)
+
+
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_it_is_refused_by_name_before_anything_is_made(done: Done, what: str) -> None:
     """Exit 3 with what, why and next; no copy was made, the database is open and as it was."""
     shop, run = done
     begins, ends, name, found, why, next_ = FORBIDDEN[what]
     before = shop.own()
-    for statement in begins:
-        shop.desk.execute(statement)
+    executed(shop, begins)
     try:
         refused = shop.roll_back(run, "restore")
         assert shop.databases() == []
         assert shop.own() == before
     finally:
-        for statement in ends:
-            shop.desk.execute(statement)
+        executed(shop, ends)
     (check,) = refused.gate.closed_by
     assert (check.name, check.expected, check.found, check.why, check.next) == (name, "none", found, why, next_)
     with pytest.raises(errors.CheckFailed) as caught:
@@ -99,10 +103,9 @@ def test_it_is_seen_too_when_it_comes_while_the_copy_is_made(
     shop, run = done
     begins, ends, name, found, _, _ = FORBIDDEN[what]
     before = shop.own()
-    before_closing(monkeypatch, lambda: [shop.desk.execute(statement) for statement in begins])
+    before_closing(monkeypatch, lambda: executed(shop, begins))
     refused = shop.roll_back(run, "restore", accept="*")
-    for statement in ends:
-        shop.desk.execute(statement)
+    executed(shop, ends)
     assert [(check.name, check.found) for check in refused.gate.closed_by] == [(name, found)]
     assert shop.own() == before
     assert "swapped" not in {event["event"] for event in shop.desk.run().events_of("90_rollback.kernel")}

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from psycopg2 import sql
 
-from alembook import errors
+from alembook import archive, config, errors
 from alembook.postgres import connection as connections
+from alembook.postgres import session, swap
 from alembook.postgres.embedded import Server
 from alembook.runner import rolling
+from alembook.runner import run as runs
+from alembook.runner.progress import Progress
+from alembook.steps import replacing
 from tests.steps.conftest import furnished
 from tests.steps.shops import APP, CONTENTS, OWNER, Shop, complete, opened
 
@@ -76,11 +80,79 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop) -> None:
 
 
 def test_a_rollback_that_is_given_up_leaves_no_copy(shop: Shop) -> None:
-    """The copy is dropped, a database that was left closed is opened, and both are said; so is it for another run."""
+    """The copy is dropped, a database that was left closed is opened, and both are said; another run has neither."""
     run = complete(shop)
     shop.desk.execute("INSERT INTO customers VALUES (21, 'new')")
     assert isinstance(shop.roll_back(run, "restore").error, errors.Waiting)
-    (copy,) = shop.databases()
-    assert rolling.give_up(shop.desk.database, shop.desk.run()) == f"The copy {copy} was dropped."
+    folder, (copy,) = shop.desk.run(), shop.databases()
+    wanted = shop.swap(copy)
+    folder.write_receipt(replacing.STEM, wanted.to_json())
+    with swap.elsewhere(shop.desk.database, wanted) as connection:
+        swap.close(connection, wanted)
+    assert rolling.give_up(shop.desk.database, folder) == (
+        f"{wanted.live} was left closed by a sitting that was cut off before the swap; it is open again. "
+        f"The copy {copy} was dropped."
+    )
     assert shop.databases() == []
+    assert shop.desk.ask("SELECT count(*) FROM customers") == 21
     assert rolling.give_up(shop.desk.database, run) == ""
+
+
+def test_a_rollback_that_has_swapped_is_not_given_up(shop: Shop) -> None:
+    """It was cut off after the names were changed: the next rollback ends its record, and `abandon` says so."""
+    run = complete(shop)
+    shop.desk.execute("INSERT INTO customers VALUES (21, 'new')")
+    assert isinstance(shop.roll_back(run, "restore").error, errors.Waiting)
+    folder, (copy,) = shop.desk.run(), shop.databases()
+    wanted = shop.swap(copy)
+    folder.write_receipt(replacing.STEM, wanted.to_json())
+    with swap.elsewhere(shop.desk.database, wanted) as connection:
+        swap.close(connection, wanted)
+        swap.exchange(connection, wanted)
+    with pytest.raises(errors.UsageError) as caught:
+        rolling.give_up(shop.desk.database, folder)
+    assert str(caught.value) == (
+        f"Run {folder.run_id} has put the backup in the place of {wanted.live} already.\n"
+        f"  why:  both databases have their new names: {wanted.live} is the copy, {wanted.kept} is kept.\n"
+        f"  next: `alembook rollback {run.run_id} --by restore` looks at it and ends the record."
+    )
+    assert wanted.kept in shop.databases()
+
+
+def test_two_at_once(shop: Shop) -> None:
+    """One that is worked on, and a target that another run holds: exit 6, and nothing is begun."""
+    run = complete(shop)
+    configuration = config.load(shop.desk.folder / "alembook.toml")
+    asked = rolling.Wanted(run=run.run_id, way="restore")
+    with (
+        session.hold(shop.desk.database, application_name="alembook session"),
+        pytest.raises(errors.TargetBusy) as held,
+    ):
+        rolling.execute(configuration, asked, Progress())
+    assert held.value.what == f"Another run holds {shop.desk.database.dbname}."
+    assert shop.desk.run().run_id == run.run_id
+    begun = archive.begin(shop.desk.folder / "runs", "demo", to="", rolls_back=run.run_id, way="restore")
+    for other in (lambda: rolling.execute(configuration, asked, Progress()), lambda: _abandon(configuration, begun)):
+        with begun.events("runner"), pytest.raises(errors.TargetBusy) as caught:
+            other()
+        assert str(caught.value) == (
+            f"Run {begun.run_id} is being worked on.\n"
+            "  why:  another process writes its events: it restores, or is about to swap.\n"
+            "  next: Wait until it ends, or stop it where it runs; then roll back again."
+        )
+        assert caught.value.exit_code == 6
+    assert shop.desk.ask("SELECT version_num FROM alembic_version") == "7b0000000003"
+
+
+def _abandon(configuration: config.Configuration, folder: archive.RunFolder) -> None:
+    runs.abandon(configuration, folder.run_id, "it takes too long")
+
+
+def test_a_downgrade_that_is_given_up_says_where_the_database_stands(shop: Shop) -> None:
+    """By the plan of the run it takes back; the run that it took back is not resolved by it."""
+    run = complete(shop)
+    assert isinstance(shop.roll_back(run, "downgrade").error, errors.Waiting)
+    result = runs.abandon(config.load(shop.desk.folder / "alembook.toml"), shop.desk.run().run_id, "another day")
+    assert result.standing == "2 of 2 revisions of the plan are applied; the database is at 7b0000000003."
+    assert archive.is_ended(shop.desk.run())
+    assert run.stated(archive.ROLLED_BACK) == []

@@ -92,6 +92,8 @@ def abandon(
     """Give up a run that stopped, after looking where the database stands; the database stays as it is."""
     result = runs.abandon(config.load(config_file), run_id, reason)
     console().print(f"run     {result.folder.run_id} is given up.", markup=False)
+    if result.put_right:
+        console().print(f"left    {result.put_right}", markup=False, soft_wrap=True)
     console().print(f"state   {result.standing}", markup=False, soft_wrap=True)
 
 

@@ -122,6 +122,7 @@ def give_up(database: Database, folder: archive.RunFolder) -> str:
     """Puts right what a rollback that is given up left: opens a closed database, drops a copy; says so.
 
     Raises:
+        errors.UsageError: it has changed the names already: it is to be finished.
         errors.RollbackFailed: somebody else renamed the databases.
         errors.TargetBusy: somebody works on it.
         errors.QueryFailed, errors.Unreachable: the server refused, or did not answer.
@@ -129,10 +130,37 @@ def give_up(database: Database, folder: archive.RunFolder) -> str:
     if not folder.request().get("rolls_back"):
         return ""
     _require_alone(folder)
+    _require_not_swapped(database, folder)
     said = _reopen(database, folder)
     with connections.closing(connections.connect(database, application_name="alembook rollback")) as connection:
         dropped = copying.clear(connection, folder)
     return " ".join(part for part in (said, f"The copy {dropped} was dropped." if dropped else "") if part)
+
+
+def _require_not_swapped(database: Database, folder: archive.RunFolder) -> None:
+    told = folder.receipt(replacing.STEM)
+    if told is None:
+        return
+    wanted = swap.Swap.from_json(told)
+    with swap.elsewhere(database, wanted) as connection:
+        if swap.standing(connection, wanted) is swap.Standing.SWAPPED:
+            again = f"`alembook rollback {folder.request()['rolls_back']} --by restore`"
+            raise errors.UsageError(
+                f"Run {folder.run_id} has put the backup in the place of {wanted.live} already.",
+                why=f"both databases have their new names: {wanted.live} is the copy, {wanted.kept} is kept.",
+                next=f"{again} looks at it and ends the record.",
+            )
+
+
+def abandoned(configuration: config.Configuration, folder: archive.RunFolder, database: Database) -> Sitting:
+    """Returns the sitting in which a run is given up; that of a rollback knows the plan it takes back."""
+    target, asked = configuration.target(folder.target), Asked(target=folder.target)
+    taken = folder.request().get("rolls_back")
+    if not taken:
+        return Sitting(configuration, target, folder, asked, Progress(), database)
+    sitting = RollbackSitting(configuration, target, folder, asked, Progress(), database)
+    sitting.plan = _plan(archive.find(configuration.archive.path, taken, folder.target))
+    return sitting
 
 
 def _reopen(database: Database, folder: archive.RunFolder) -> str:

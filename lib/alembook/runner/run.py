@@ -62,7 +62,8 @@ def abandon(configuration: config.Configuration, run_id: str, reason: str) -> Re
     database = reach.database(target)
     put_right = rolling.give_up(database, folder)
     with signals.trapped(), session.hold(database, application_name="alembook session"):
-        sitting = Sitting(configuration, target, folder, Asked(target=target.name), Progress(), database)
+        sitting = rolling.abandoned(configuration, folder, database)
+        sitting.result.put_right = put_right
         return sitting.give_up(f"{reason} {put_right}".strip())
 
 

@@ -74,6 +74,7 @@ class Result:
         error: what stopped it; None when everything asked for was done.
         digest: SHA-256 of the manifest, the anchor of the record.
         standing: where the database stands, in words; "" when it could not be asked.
+        put_right: what a rollback that was given up had left, and was put right; "" when nothing was.
     """
 
     folder: archive.RunFolder
@@ -81,6 +82,7 @@ class Result:
     error: errors.AlembookError | None = None
     digest: str = ""
     standing: str = ""
+    put_right: str = ""
 
     @property
     def exit_code(self) -> int:
