@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import tempfile
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from alembook import errors
 from alembook.runner import kernels as kernels_module
-from alembook.runner import notebook
+from alembook.runner import notebook, nursery
 from alembook.runner.kernels import Kernels
 from tests.runner.conftest import Log, is_there, write_notebook
 
@@ -114,21 +115,75 @@ def test_the_sockets_are_private() -> None:
 
 def test_warm_again_keeps_a_spare_that_fits_and_replaces_one_that_does_not() -> None:
     """One spare at a time; another environment makes another kernel; a dead one is replaced."""
+
+    def spare() -> kernels_module.Kernel:
+        kernels.end(kernels.take())  # the first one waits until everything is imported
+        kernels.warm_again()
+        assert kernels._spare is not None
+        return kernels._spare
+
     with Kernels() as kernels:
         kernels.warm(ENVIRONMENT)
+        first = spare()
         kernels.warm(ENVIRONMENT)
-        first = kernels._spare
+        assert kernels._spare is first
         kernels.warm({**ENVIRONMENT, "ALEMBOOK_TEST": "x"})
-        second = kernels._spare
-        assert first is not None
-        assert second is not None
         assert not is_there(first.pid)
+        second = spare()
         second.kill()
         while second.is_alive():
             time.sleep(0.01)
         third = kernels.take()
         assert third.pid != second.pid
         assert is_there(third.pid)
+
+
+def test_kernels_are_forked_from_one_process_that_has_imported(tmp_path: Path) -> None:
+    """Each is a child of this process and leads a session; modules are there, and none is shared afterwards."""
+    marked = "was = getattr(colorsys, 'mark', None); colorsys.mark = 1"
+    told = "was, os.getppid(), os.getsid(0) == os.getpid()"
+    source = write_notebook(tmp_path / "source.ipynb", f"import colorsys, os\n{marked}\n{told}")
+    with Kernels(preload=("colorsys",)) as kernels:
+        kernels.warm(ENVIRONMENT)
+        for name in ("first.ipynb", "second.ipynb"):
+            notebook.execute(source, tmp_path / name, {}, events=Log(), kernels=kernels)
+            found = nbformat.read(tmp_path / name, as_version=4).cells[1].outputs[0].data["text/plain"]
+            assert found == f"(None, {os.getpid()}, True)"
+
+
+def test_a_nursery_that_ended_is_replaced() -> None:
+    """Whoever killed it: the next kernel comes from a new one."""
+    with Kernels() as kernels:
+        kernels.warm(ENVIRONMENT)
+        first = kernels.take()
+        assert kernels._nursery is not None
+        os.kill(kernels._nursery._running.pid, signal.SIGKILL)
+        second = kernels.take()
+        assert is_there(first.pid)
+        assert is_there(second.pid)
+
+
+def test_a_kernel_that_cannot_be_imported_says_so(tmp_path: Path) -> None:
+    """What was preloaded ended the process: its last words are the evidence."""
+    (tmp_path / "broken_module.py").write_text("raise SystemExit('nothing works here')", encoding="utf-8")
+    with Kernels(preload=("broken_module",)) as kernels:
+        kernels.warm({**ENVIRONMENT, "PYTHONPATH": str(tmp_path)})
+        with pytest.raises(errors.NotebookFailed) as caught:
+            kernels.take()
+    assert caught.value.what == "A kernel could not be started."
+    assert caught.value.why == "the process it is forked from ended, or did not answer."
+    assert caught.value.evidence["its last words"] == "nothing works here"
+
+
+def test_without_adoption_each_kernel_is_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system cannot let a grandchild be adopted, each kernel imports for itself."""
+    monkeypatch.setattr(nursery, "IS_POSSIBLE", False)
+    source = write_notebook(tmp_path / "source.ipynb", "import sys\n'colorsys' in sys.modules")
+    with Kernels(preload=("no_such_module", "colorsys")) as kernels:
+        kernels.warm(ENVIRONMENT)
+        outcome = notebook.execute(source, tmp_path / "out.ipynb", {}, events=Log(), kernels=kernels)
+    assert outcome.exit_code == 0
+    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[1].outputs[0].data["text/plain"] == "True"
 
 
 def test_a_kernel_without_an_environment_is_a_mistake_of_ours() -> None:

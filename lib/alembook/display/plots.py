@@ -1,15 +1,18 @@
-"""Plots of a run, drawn without pyplot so that a kernel keeps no state of them."""
+"""Plots of a run, drawn without pyplot so that a kernel keeps no state of them.
+
+Matplotlib is imported when the first one is drawn: most commands draw none, and it takes a quarter of a second.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 from alembook.display.tables import Html, nothing
 
@@ -33,6 +36,9 @@ class Plot:
 
 
 def _draw(height_in: float, says: str, draw: Callable[[Axes], None]) -> Plot:
+    from matplotlib import rc_context  # noqa: PLC0415 - see above
+    from matplotlib.figure import Figure  # noqa: PLC0415 - see above
+
     stream = io.BytesIO()
     with rc_context({"text.parse_math": False}):  # a "$" in a table's name is a dollar
         figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, layout="constrained", facecolor="white")
@@ -54,8 +60,8 @@ def _legend(axes: Axes) -> None:
     axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
 
 
-def _thousands(axis: Axes) -> None:
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+def _thousands(value: float, _: object) -> str:
+    return f"{value:,.0f}"
 
 
 def sizes(frame: pd.DataFrame, *, limit: int = 15) -> Plot | Html:
@@ -167,7 +173,7 @@ def throughput(frame: pd.DataFrame) -> Plot | Html:
     def draw(axes: Axes) -> None:
         axes.step(frame["at_s"], frame["rows"].cumsum(), where="post", color=_BLUE)
         axes.set_ylabel("rows done", fontsize=9, color=_BLUE)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.yaxis.set_major_formatter(_thousands)
         axes.set_xlabel("seconds since the backfill began", fontsize=9)
         axes.set_ylim(bottom=0)
         beside = axes.twinx()
@@ -198,6 +204,6 @@ def counts(frame: pd.DataFrame, *, limit: int = 20) -> Plot | Html:
         axes.set_yticks(places, shown["table"])
         axes.set_xlabel("rows", fontsize=9)
         _legend(axes)
-        _thousands(axes)
+        axes.xaxis.set_major_formatter(_thousands)
 
     return _draw(_height(len(shown)), f"Rows before and after in {len(shown)} tables.", draw)

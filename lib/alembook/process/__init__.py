@@ -8,6 +8,6 @@ covered by that.
 """
 
 from alembook.process.output import OnLine
-from alembook.process.program import Finished, Running, Sink, can_reach, detach, run, start
+from alembook.process.program import Finished, Running, Sink, adopting, can_reach, detach, run, start
 
-__all__ = ["Finished", "OnLine", "Running", "Sink", "can_reach", "detach", "run", "start"]
+__all__ = ["Finished", "OnLine", "Running", "Sink", "adopting", "can_reach", "detach", "run", "start"]

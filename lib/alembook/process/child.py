@@ -19,6 +19,7 @@ CANNOT_RUN = 126
 NOT_FOUND = 127
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
@@ -63,6 +64,11 @@ def die_with(parent: int, death_signal: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, death_signal)
     if os.getppid() != parent:
         os._exit(128 + death_signal)
+
+
+def adopt(*, is_on: bool) -> None:
+    """Lets this process become the parent of what its children leave behind when they end, or no more. Linux only."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(is_on))
 
 
 def _prctl(option: int, *values: int) -> None:

@@ -212,6 +212,20 @@ def detach(argv: Sequence[str], *, environment: Mapping[str, str], directory: Pa
         return int(popen.communicate()[0])
 
 
+@contextlib.contextmanager
+def adopting() -> Iterator[None]:
+    """Adopts, while the block lasts, what a child of ours leaves behind when it ends: it is our child then. Linux only.
+
+    Raises:
+        OSError: the system cannot do that.
+    """
+    child.adopt(is_on=True)
+    try:
+        yield
+    finally:
+        child.adopt(is_on=False)
+
+
 def can_reach(paths: Iterable[Path], *, user: int, may_override: bool = False) -> bool:
     """Says whether ``user`` could read and enter (or run) each path; only for root.
 

@@ -16,7 +16,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
 from alembook.project import state
 from alembook.project.plan import Plan
-from alembook.runner import leftovers, notebook, page, signals
+from alembook.runner import leftovers, signals
 from alembook.runner.kernels import Kernels
 from alembook.runner.progress import Progress
 from alembook.runner.tail import Tail
@@ -25,7 +25,8 @@ from alembook.steps import gate, standing
 from alembook.steps.runbook import STEPS, receipt_stem
 from alembook.verdict import Check, Gate, Outcome, sentence, worst_first
 
-_PRELOAD = tuple(f"alembook.steps.{name}" for name in ("inspection", "backup", "upgrade", "verification", "backfill"))
+_STEPS = ("inspection", "backup", "rehearsal", "upgrade", "backfill", "verification", "rollback")
+_PRELOAD = (*(f"alembook.steps.{name}" for name in _STEPS), "matplotlib.figure", "matplotlib.backends.backend_agg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,8 @@ class Sitting:
         return self.asked.first == self.asked.last == task.step or bool(is_window)
 
     def _run_one(self, task: Task, events: archive.Events, kernels: Kernels) -> None:
+        from alembook.runner import notebook  # noqa: PLC0415 - papermill is imported while the first kernel boots
+
         source = shipped.runbooks(self.configuration.folder) / f"{STEPS[task.step][0]}_{task.step}.ipynb"
         output = self.folder.attempt_path(task.name, ".ipynb")
         receipts = len(self.folder.attempts(receipt_stem(task.step, task.stage), ".json"))
@@ -230,6 +233,8 @@ class Sitting:
         failure: errors.AlembookError | None,
         verdict: str,
     ) -> None:
+        from alembook.runner import page  # noqa: PLC0415 - nbconvert is imported once there is something to convert
+
         header = page.Header(
             title=task.name,
             target=self.target.name,
