@@ -21,6 +21,9 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from alembook import errors, process
 from alembook.runner import cradle
 
+_STEPS = ("inspection", "backup", "rehearsal", "upgrade", "backfill", "verification", "rollback")
+#: What the runbooks import.
+NEEDED = (*(f"alembook.steps.{name}" for name in _STEPS), "matplotlib.figure", "matplotlib.backends.backend_agg")
 #: A nursery that has not answered by then is given up.
 _ANSWERS_WITHIN_S = 60.0
 _LOG_BYTES = 8192

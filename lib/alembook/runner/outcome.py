@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from alembook import errors
+from alembook.verdict import Check, Gate, sentence, worst_first
 
 #: The first line our errors show instead of a Python traceback, see ``errors.AlembookError._render_traceback_``.
 _OURS = re.compile(r"(\w+) \(exit (\d+)\)")
@@ -222,3 +224,11 @@ def plain(text: str) -> str:
 def without_detail(text: str) -> str:
     """Returns a text without PostgreSQL's DETAIL, which quotes values of rows ("Failing row contains (...)")."""
     return _DETAIL.sub("DETAIL:  (left out, it may quote a row)\n", text)
+
+
+def headlines(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | None) -> Sequence[str]:
+    """Returns what stands at the top of a page: musts that are not PASSED, else what stopped it; and waivers."""
+    checks = [Check.from_json(check) for check in receipt["checks"]] if receipt else []
+    closed = [sentence(check) for check in worst_first(Gate(checks=tuple(checks)).closed_by)]
+    waived = [sentence(check) for check in worst_first(checks) if check.waived]
+    return (closed or (list(failure.lines()) if failure else [])) + waived

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,17 +16,15 @@ from alembook.postgres import connection as connections
 from alembook.postgres.connection import Database
 from alembook.project import state
 from alembook.project.plan import Plan
-from alembook.runner import leftovers, signals
+from alembook.runner import leftovers, nursery, signals
 from alembook.runner.kernels import Kernels
+from alembook.runner.outcome import headlines
 from alembook.runner.progress import Progress
 from alembook.runner.tail import Tail
 from alembook.runner.tasks import CHANGING, Task, chosen, is_current, plan_of, planned
 from alembook.steps import gate, standing
 from alembook.steps.runbook import STEPS, receipt_stem
-from alembook.verdict import Check, Gate, Outcome, sentence, worst_first
-
-_STEPS = ("inspection", "backup", "rehearsal", "upgrade", "backfill", "verification", "rollback")
-_PRELOAD = (*(f"alembook.steps.{name}" for name in _STEPS), "matplotlib.figure", "matplotlib.backends.backend_agg")
+from alembook.verdict import Check, Gate, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,7 @@ class Sitting:
                 events = stack.enter_context(self.folder.events("runner"))
                 events.write("sitting_started", to=self.asked.to, first=self.asked.first, last=self.asked.last)
                 self._end_leftovers(events)
-                kernels = stack.enter_context(Kernels(preload=_PRELOAD))
+                kernels = stack.enter_context(Kernels(preload=nursery.NEEDED))
                 kernels.warm(self._kernel_environment(held), self.configuration.folder)
                 stack.enter_context(self.progress)
                 self._run_all(events, kernels, held)
@@ -240,7 +238,7 @@ class Sitting:
             target=self.target.name,
             run_id=self.folder.run_id,
             verdict=verdict,
-            lines=_headlines(receipt, failure),
+            lines=headlines(receipt, failure),
         )
         page.write(output, output.with_suffix(".html"), header)
 
@@ -335,11 +333,3 @@ def _verdict(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | 
     if receipt is not None and (failure is None or receipt["outcome"] != Outcome.PASSED.value):
         return str(receipt["outcome"])
     return Outcome.FAILED.value
-
-
-def _headlines(receipt: Mapping[str, Any] | None, failure: errors.AlembookError | None) -> Sequence[str]:
-    """Returns what stands at the top of the page: musts that are not PASSED, else what stopped it; and waivers."""
-    checks = [Check.from_json(check) for check in receipt["checks"]] if receipt else []
-    closed = [sentence(check) for check in worst_first(Gate(checks=tuple(checks)).closed_by)]
-    waived = [sentence(check) for check in worst_first(checks) if check.waived]
-    return (closed or (list(failure.lines()) if failure else [])) + waived
