@@ -206,6 +206,30 @@ def test_exact_keys_are_found_in_a_large_table(two: Two) -> None:
     assert (found.outcome, found.is_whole) == (Outcome.FAILED, True)
 
 
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("(id int PRIMARY KEY, net numeric, gross numeric)", "net = net * 10000, gross = gross * 10000"),
+        ("(id int, net numeric, gross numeric)", "net = net * 10000, gross = gross * 10000"),
+        ("(id numeric PRIMARY KEY, net numeric, gross numeric)", "id = id * 10000"),
+        ("(id int PRIMARY KEY, net float8, gross text)", "id = id + 100"),
+    ],
+    ids=["two numerics", "without a key", "a numeric key", "zero beside nothing"],
+)
+def test_what_is_alike_in_two_columns_does_not_cancel_out(two: Two, table: str, change: str) -> None:
+    """The hashes of a row's columns are combined; a change that alters two alike must be seen, and another key."""
+    two.both(f"CREATE TABLE s {table}; INSERT INTO s VALUES (1, 0, NULL), (2, 3, '4')")
+    connections.execute(two.other, f"UPDATE s SET {change}")
+    verdicts = dict(two.compared().tables[["table", "verdict"]].to_numpy().tolist())
+    assert verdicts["s"] == "different"
+
+
+def test_nothing_to_compare_is_not_equal(two: Two) -> None:
+    """No table on either side: a mistyped pattern must not pass for equality."""
+    found = two.compared(include=["pubilc.*"])
+    assert (found.tables.empty, found.outcome) == (True, Outcome.UNVERIFIED)
+
+
 def test_a_limit_is_said(two: Two) -> None:
     """More rows differ than were asked for."""
     connections.execute(two.other, "UPDATE t SET w = -w")

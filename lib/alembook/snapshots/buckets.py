@@ -2,8 +2,8 @@
 
 A row's seed is the hash of its key, or of the whole row where there is no key. Its group is given by the seed's lowest
 bits, and its own hash is over all of its columns, each seeded with seed and column, so that a value in another row or
-another column counts. All hashes have 64 bits; what is compared are sums of them, so a difference that goes unseen has
-a chance of about 2^-64 for each group.
+another column counts. What is compared are sums of 64-bit hashes. A difference goes unseen with a chance of about 2^-64
+for each group, or 2^-32 where all that differs are numbers or points in time, whose hashes have no more.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from alembook.verdict import Check, Grade, Outcome
 
 EVERY = "*"
 _TRAFFIC = "the run did not touch the table, and others may write"
+_JUDGED = ("checksum", "nulls")
 _EQUAL_ON_BOTH = "equal on what both have"
 
 
@@ -49,8 +50,8 @@ class Evidence:
 
     Attributes:
         outcome: FAILED when values differ that should not.
-        word: "equal", "equal on what both have" (columns of one side only are named in ``reason``), "different", "not
-            judged" or "unverified".
+        word: "equal", "equal on what both have" (columns of one side only are named in ``reason``), "equal by column",
+            "different", "not judged" or "unverified".
         columns: the columns that differ and should not; empty when the rows themselves do.
         nulls: how the number of NULLs changed, "column 5 -> 4", comma between.
         reason: why, in words; "" when there is nothing to say.
@@ -132,6 +133,8 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
     why = _moved(before, after, changes, differing)
     if not differing and not why:
         apart = known.apart.get(name)
+        if before.whole["meaning"] != "keys" and _is_moved(before, after):
+            return _without_rows(before, after, _said(apart, changes), nulls)
         return Evidence(
             outcome=Outcome.PASSED, word=_EQUAL_ON_BOTH if apart else "equal", nulls=nulls, reason=_said(apart, changes)
         )
@@ -152,6 +155,15 @@ def _unverified(why: str) -> Evidence:
     return Evidence(outcome=Outcome.UNVERIFIED, word="unverified", reason=why)
 
 
+def _without_rows(before: _Side, after: _Side, said: str, nulls: str) -> Evidence:
+    """Returns what can be said of a table without a key whose rows as such are not those measured before."""
+    if not set(before.columns) & set(after.columns):
+        return _unverified("it has no key, and no column is what it was: nothing could be compared")
+    why = "it has no key: each column was compared by itself, and not which row holds which"
+    outcome, reason = Outcome.UNVERIFIED, "; ".join(part for part in (why, said) if part)
+    return Evidence(outcome=outcome, word="equal by column", nulls=nulls, reason=reason, grade=Grade.SHOULD)
+
+
 def _is_moved(before: _Side, after: _Side) -> bool:
     return bool(before.whole["checksum"] != after.whole["checksum"])
 
@@ -166,9 +178,9 @@ def _released(name: str, before: _Side, after: _Side, known: Known, changes: Col
 
 
 def _differing(before: _Side, after: _Side, changes: Collection[str]) -> tuple[str, ...]:
-    """Returns the columns on both sides, outside the key and undeclared, whose sums differ."""
+    """Returns the columns on both sides, outside the key and undeclared, whose sums or NULLs differ."""
     judged = [c for c in before.columns if c in after.columns and c not in changes and c not in before.key]
-    return tuple(c for c in judged if before.columns[c]["checksum"] != after.columns[c]["checksum"])
+    return tuple(c for c in judged if any(before.columns[c][what] != after.columns[c][what] for what in _JUDGED))
 
 
 def _moved(before: _Side, after: _Side, changes: Collection[str], differing: Collection[str]) -> str:

@@ -1,10 +1,11 @@
 """How a column enters a checksum: the published table type -> expression (docs/verification.md).
 
 A type enters by PostgreSQL's own extended hash where that sees what IS NOT DISTINCT FROM sees. Not all do: the hash of
-numeric leaves out the sign and takes NaN for infinity (so does that of jsonb), int8's folds 64 bits into 32, an
-array's leaves out its dimensions, and those of enums, reg* and composites are over oids, which a dump and restore
-changes; json, xml, bit, money, tsvector and the geometric types have none. These enter by a corrected form or by their
-text.
+numeric leaves out the sign, takes NaN for infinity and only adds the weight to the digits' hash (so does that of jsonb:
+those of 1 and 10000 differ in one bit, and sums over such hashes cancel out); that of a numeric or float 0 is its seed,
+as if it were NULL; int8's folds 64 bits into 32; an array's leaves out its dimensions; those of enums, reg* and
+composites are over oids, which a dump and restore changes; json, xml, bit, money, tsvector and the geometric types have
+none. These enter by a corrected form or by their text.
 
 ``hash_record_extended(ROW(c), seed)`` of one column is the column's own extended hash, so a type's own function and the
 general form give the same number; NULL adds nothing to a sum in either (it is counted instead).
@@ -52,18 +53,20 @@ _PLAIN_TEXT = {"json", "xml"}
 _PLAIN_ELEMENTS = {"int2", "int4", "int8", "text", "varchar"}
 #: The high half, which hashint8extended only folds in, goes into the seed: no two integers are alike.
 _INTEGER = "pg_catalog.hashint8extended({column}::pg_catalog.int8, {seed} # ({column}::pg_catalog.int8 >> 32))"
-#: The sign and NaN, which hash_numeric_extended leaves out, go into the seed.
+#: The sign and NaN, which hash_numeric_extended leaves out, go into the seed; its result is hashed once more.
 _NUMERIC = (
-    "pg_catalog.hash_numeric_extended({column}, CASE WHEN {column} < 0 THEN ~({seed})"
-    " WHEN {column} = 'NaN'::pg_catalog.numeric THEN {seed} # 2 ELSE {seed} END)"
+    "pg_catalog.hashint8extended(pg_catalog.hash_numeric_extended({column}, CASE WHEN {column} < 0 THEN ~({seed})"
+    " WHEN {column} = 'NaN'::pg_catalog.numeric THEN {seed} # 2 ELSE {seed} END), {seed})"
 )
+_FLOAT = "pg_catalog.hashint8extended(pg_catalog.hashfloat8extended({column}::pg_catalog.float8, {seed}), {seed})"
 #: Forms that correct a type's own hash, or are cheaper than hashing a record of one column.
 _FORMS = {
     "bool": "pg_catalog.hashint4extended({column}::pg_catalog.int4, {seed})",
     "int2": _INTEGER,
     "int4": _INTEGER,
     "int8": _INTEGER,
-    "float8": "pg_catalog.hashfloat8extended({column}, {seed})",
+    "float4": _FLOAT,
+    "float8": _FLOAT,
     "numeric": _NUMERIC,
     "text": 'pg_catalog.hashtextextended({column} COLLATE "C", {seed})',
     "varchar": 'pg_catalog.hashtextextended({column}::pg_catalog.text COLLATE "C", {seed})',
@@ -75,7 +78,7 @@ _FORMS = {
 _OWN_FORMS = {"timestamptz": "pg_catalog.timestamptz_hash_extended({column}, {seed})"}
 #: Types of which equal values may have different texts.
 _TEXTS_DIFFER = {"numeric", "float4", "float8", "interval"}
-_CORRECTED = {"int2", "int4", "int8", "numeric"}
+_CORRECTED = {"int2", "int4", "int8", "float4", "float8", "numeric"}
 _BY_TEXT = 'pg_catalog.hashtextextended({column}::pg_catalog.text COLLATE "C", {seed})'
 _GENERAL = "pg_catalog.hash_record_extended(ROW({column}), {seed})"
 

@@ -56,11 +56,11 @@ class Compared:
 
     @property
     def outcome(self) -> Outcome:
-        """Returns FAILED when anything differs, else UNVERIFIED when anything could not be compared, else PASSED."""
+        """Returns FAILED when anything differs, else UNVERIFIED when anything (or no table) was not compared."""
         verdicts = set(self.tables["verdict"])
         if "different" in verdicts:
             return Outcome.FAILED
-        return Outcome.UNVERIFIED if "unverified" in verdicts else Outcome.PASSED
+        return Outcome.UNVERIFIED if "unverified" in verdicts or not verdicts else Outcome.PASSED
 
 
 @dataclass(slots=True, kw_only=True)
