@@ -157,3 +157,39 @@ def test_checks_stand_worst_first() -> None:
     assert "<td>one is gone Look.</td>" in found
     assert '<tr class="failed"><td>FAILED</td><td>should</td>' in found
     assert repr(display.checks([])) == "no checks"
+
+
+def test_checks_are_explained_one_below_the_other_the_worst_first() -> None:
+    """All there is to say of each: what is empty is left out, the query is folded, every value is escaped."""
+    should = Check(name="a should", grade=Grade.SHOULD, outcome=Outcome.FAILED, found="7")
+    must = Check(
+        name=HOSTILE, outcome=Outcome.FAILED, expected="1", found="2", why="because", next="do", query="SELECT <1>"
+    )
+    unseen = Check(name="unseen", outcome=Outcome.UNVERIFIED, waived="so be it")
+    found = display.explained(
+        [(should, {}), (unseen, {}), (must, {"rows that differ": "1 missing: <7>"})], empty="none"
+    )
+    assert found.plain == (
+        f"FAILED {HOSTILE}\n\n"
+        "grade: must\nexpected: 1\nfound: 2\nwhy: because\nrows that differ: 1 missing: <7>\nwhat to do: do\n\n"
+        "query\nSELECT <1>\n\n"
+        "FAILED a should\n\ngrade: should\nfound: 7\n\n"
+        "UNVERIFIED unseen\n\ngrade: must\nwaived: so be it"
+    )
+    assert ESCAPED in found.markup
+    assert HOSTILE not in found.markup
+    assert "<details><summary>query</summary><pre>SELECT &lt;1&gt;</pre></details>" in found.markup
+    assert "<td>1 missing: &lt;7&gt;</td>" in found.markup
+    assert found.markup.count("<details>") == 1
+
+
+def test_nothing_to_explain_says_so() -> None:
+    """In the words of the page."""
+    assert display.explained([], empty="every check is PASSED").plain == "every check is PASSED"
+
+
+def test_texts_stand_together_in_their_order() -> None:
+    """As HTML without anything between, as plain text a blank line apart."""
+    found = display.together(display.Html("<p>a</p>", "a"), display.Html("<p>b</p>", "b"))
+    assert (found.markup, found.plain) == ("<p>a</p><p>b</p>", "a\n\nb")
+    assert display.together().plain == ""

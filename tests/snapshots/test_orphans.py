@@ -114,3 +114,37 @@ def test_what_cannot_be_counted_in_time_is_unverified(connection18: Connection) 
         query=found[NAMES["tree"]]["query"],
     )
     assert "NOT EXISTS" in check.query
+
+
+#: Keys over periods, of PostgreSQL 18: a stay must lie in the times its room was there, of which several may adjoin.
+PERIODS = """
+    CREATE TABLE rooms (id int4range, at daterange, PRIMARY KEY (id, at WITHOUT OVERLAPS));
+    CREATE TABLE stays (n int PRIMARY KEY, room int4range, at daterange,
+                        FOREIGN KEY (room, PERIOD at) REFERENCES rooms (id, PERIOD at));
+    INSERT INTO rooms VALUES ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)');
+    INSERT INTO stays VALUES (1, '[1,2)', '[2026-01-20,2026-02-10)'), (2, NULL, '[2030-01-01,2030-02-01)')
+"""
+STAYS = "public.stays (room, at) -> public.rooms (id, at)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("INSERT INTO stays VALUES (3, '[1,2)', '[2026-02-20,2026-03-02)')", "[1,2), [2026-02-20,2026-03-02)"),
+        ("INSERT INTO stays VALUES (3, '[9,10)', '[2026-01-05,2026-01-06)')", "[9,10), [2026-01-05,2026-01-06)"),
+        ("DELETE FROM rooms WHERE at @> date '2026-02-01'", "[1,2), [2026-01-20,2026-02-10)"),
+    ],
+)
+def test_an_orphan_over_a_period_is_found(connection18: Connection, statement: str, value: str) -> None:
+    """A time that no row of the parent covers, wholly or in part; NULL says nothing."""
+    connections.execute(connection18, PERIODS)
+    assert counted(connection18, ["public.stays"])[STAYS]["rows"] == 0
+    behind_its_back(connection18, statement)
+    found = counted(connection18, ["public.rooms"], with_values=True)
+    assert (found[STAYS]["rows"], found[STAYS]["values"]) == (1, [value])
+    (check,) = orphans.checks({}, found)
+    assert (check.name, check.outcome, check.found) == (
+        "every public.stays (room, at) is in public.rooms (id, at)",
+        Outcome.FAILED,
+        "1 row",
+    )

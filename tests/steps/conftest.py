@@ -67,12 +67,16 @@ class Desk:
         finally:
             book.close()
 
-    def migrate(self, to: str) -> None:
-        """Begins a run and upgrades."""
+    def plan(self, to: str) -> int:
+        """Begins a run and freezes its plan; returns how many stages it has."""
         begun = archive.begin(self.folder / "runs", "demo", to=to)
         with self.book("inspect", folder=begun) as book:
             inspection.inspect(book, to=to)
-            stages = len(book.plan().stages)
+            return len(book.plan().stages)
+
+    def migrate(self, to: str) -> None:
+        """Begins a run and upgrades."""
+        stages = self.plan(to)
         for stage in range(1, stages + 1):
             with self.book("upgrade", stage=stage) as book:
                 upgrade.apply(book).require()

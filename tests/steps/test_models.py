@@ -8,7 +8,7 @@ from alembook.verdict import Check, Grade, Outcome
 from tests.steps.conftest import Desk
 
 NAME = "the models agree with the database as they did before"
-DETAILS = "types, defaults and comments of the models agree as they did before"
+DETAILS = "what the models say besides agrees as it did before"
 #: Models that differ from the first revision in what the second does, and in one thing more: people.age.
 MODELS = """\
 import sqlalchemy as sa
@@ -80,6 +80,21 @@ sa.Index("people_by_lower", sa.func.lower(people.c.name))
         "Index people_by_upper on people is in the database and not in the models. "
         "The type of people.nickname is VARCHAR(20) in the database and TEXT in the models."
     )
+
+
+def test_what_revisions_make_and_no_model_names_is_only_noticed(desk: Desk) -> None:
+    """Many projects have indexes of their revisions alone; a column that went and is in the models closes the gate."""
+    env = with_models(desk)
+    text = env.read_text(encoding="utf-8").replace(', sa.Index("people_by_name", "name"))', ")")
+    env.write_text(text.replace('sa.Column("nickname", sa.Text)', ""), encoding="utf-8")
+    desk.migrate("head")
+    assert judged(desk).outcome is Outcome.PASSED
+    assert judged(desk, DETAILS).found == (
+        "Column people.nickname is in the database and not in the models. "
+        "Index people_by_name on people is in the database and not in the models."
+    )
+    desk.execute("ALTER TABLE people DROP name CASCADE")
+    assert judged(desk).found == "Column people.name is in the models and not in the database."
 
 
 def test_a_partition_that_time_made_is_no_matter_of_the_models(desk: Desk) -> None:

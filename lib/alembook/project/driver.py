@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembook import config, errors
 from alembook.postgres import catalog
@@ -18,7 +18,7 @@ from alembook.project.conversation import Event
 from alembook.project.description import Description
 from alembook.project.work import OnEvent, Work
 
-__all__ = ["Description", "Guard", "Models", "Rendered", "compare", "describe", "render", "upgrade"]
+__all__ = ["Description", "Guard", "Models", "Part", "Rendered", "compare", "describe", "render", "upgrade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,22 @@ class Rendered:
     error: str = ""
 
 
+class Part(NamedTuple):
+    """A part of the structure that only the models have, or only the database.
+
+    Attributes:
+        table: "orders" or "app.orders", as the models name it.
+        kind: "table", "column", "index" or "constraint".
+        name: of the part; "" for a table.
+        side: "models" or "database": where it is.
+    """
+
+    table: str
+    kind: str
+    name: str
+    side: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
     """How the project's models stand to the database, by Alembic's own comparison.
@@ -54,12 +70,12 @@ class Models:
     Attributes:
         differences: a sentence each, sorted; () when they agree, or when it could not be judged.
         structural: those of them about a table, column, index, constraint or foreign key that is on one side only, in
-            which Alembic does not err by nature: sentence -> (table, "models" or "database": where it is).
+            which Alembic does not err by nature: by their sentence.
         why: the reason it could not be judged; "" when it was.
     """
 
     differences: tuple[str, ...] = ()
-    structural: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    structural: Mapping[str, Part] = field(default_factory=dict)
     why: str = ""
 
 
@@ -148,7 +164,7 @@ def compare(
     except errors.ProjectFailed as error:
         return Models(why=error.what.removesuffix("."))
     [found] = [event for event in told if event["event"] == "compared"]
-    structural = {text: (table, side) for text, table, side in found["structural"]}
+    structural = {text: Part(*place) for text, *place in found["structural"]}
     return Models(differences=tuple(sorted(found["differences"])), structural=structural, why=found["why"])
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from alembook import errors
 from alembook.postgres import fingerprint
-from alembook.postgres.fingerprint import Fingerprint
 from alembook.project import driver
 from alembook.steps import standing
+from alembook.steps.drift import Drift
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
 _NAME = "the models agree with the database as they did before"
-_DETAILS = "types, defaults and comments of the models agree as they did before"
+_DETAILS = "what the models say besides agrees as it did before"
 _WRITES = "env.py writes"
 _SHOWN = 10
 
@@ -37,23 +37,25 @@ def _compared(book: Book, *, is_behind: bool) -> dict[str, Any]:
     return {"differences": list(found.differences), "structural": dict(found.structural), "why": found.why}
 
 
-def checks(book: Book, then: Mapping[str, Any] | None, schema: Fingerprint) -> list[Check]:
+def checks(book: Book, then: Mapping[str, Any] | None, schema: Drift) -> list[Check]:
     """Judges whether the models differ from the database in something they did not differ in before.
 
     A table, column, index, constraint or foreign key that is on one side only is a *must*: the plan ends at the heads,
-    which the models belong to. The rest is a *should*: Alembic sees differences in types, server defaults and
-    expressions of indexes where there are none. So are tables that no revision need make: partitions, an extension's.
+    which the models belong to. A *should* is what the run's own revisions made and no model names, as many a project
+    has it; what no revision need make, partitions and an extension's tables; and the rest: Alembic sees differences in
+    types, server defaults and expressions of indexes where there are none.
 
     Args:
         book: with a plan whose end is reached.
         then: as ``before`` returned it; None when nothing was noted.
-        schema: of the database now.
+        schema: what became of the schema.
     """
     now = _compared(book, is_behind=False)
     if now["why"] or then is None or then["why"]:
         return [_unverified(now["why"] or (f"before the change: {then['why']}" if then else "not noted before"))]
     new = [each for each in now["differences"] if each not in then["differences"]]
-    own = [each for each in new if _is_the_projects(now["structural"].get(each), schema)]
+    found = now["structural"]
+    own = [each for each in new if each in found and _is_nobodys(found[each], schema)]
     old = f"{len(now['differences']) - len(new):,} that were there before"
     lesser = [each for each in new if each not in own]
     return [_judged(_NAME, Grade.MUST, own, old), _judged(_DETAILS, Grade.SHOULD, lesser, old)]
@@ -71,21 +73,22 @@ def _judged(name: str, grade: Grade, new: Sequence[str], old: str) -> Check:
     )
 
 
-def _is_the_projects(place: tuple[str, str] | None, schema: Fingerprint) -> bool:
-    """Says whether a difference is one of the structure that the project's revisions have to account for."""
-    if place is None:
-        return False
-    table, side = place
-    if side == "models":
+def _is_nobodys(part: driver.Part, schema: Drift) -> bool:
+    """Says whether a part is one that the project's revisions would have to account for, and do not."""
+    if part.side == "models":
         return True
-    texts = [text for name, text in schema.objects.items() if name.startswith("table ") and _is_named(name, table)]
-    return any(not fingerprint.is_partition(text) for text in texts)
+    tables = {name: text for name, text in schema.last.objects.items() if _is_named(name, "table", part.table)}
+    if all(fingerprint.is_partition(text) for text in tables.values()):
+        return False
+    named = part.name if part.kind == "index" else f"{part.table}.{part.name}".removesuffix(".")
+    made = (each.what for each in schema.changes if each.by == "the run" and each.what.before is None)
+    return not any(_is_named(f"{what.kind} {what.name}", part.kind, named) for what in made)
 
 
-def _is_named(name: str, table: str) -> bool:
-    """Says whether an object ("table public.orders") is what the models call "orders" or "public.orders"."""
-    whole = name.removeprefix("table ").replace('"', "")
-    return whole == table or ("." not in table and whole.partition(".")[2] == table)
+def _is_named(whole: str, kind: str, name: str) -> bool:
+    """Says whether an object ("table public.orders") is what the models call "orders", or "public.orders"."""
+    plain = whole.replace('"', "")
+    return plain == f"{kind} {name}" or (plain.startswith(f"{kind} ") and plain.partition(".")[2] == name)
 
 
 def _unverified(why: str) -> Check:

@@ -146,7 +146,7 @@ def verify(book: Book) -> Verification:
             *seen.declared,
             *drift.checks(seen.drifted),
             *schemas.at_the_end(book, seen.drifted),
-            *(models.checks(book, earlier.models, seen.drifted.last) if models.is_asked(book) else []),
+            *(models.checks(book, earlier.models, seen.drifted) if models.is_asked(book) else []),
             _unchanged(book),
         ],
         _facts(earlier, seen, rows),

@@ -22,8 +22,8 @@ def compare(
 ) -> None:
     """Tells the differences in one event, "compared".
 
-    In it: differences (sentences), structural (of those of the structure: sentence, table, where it is: "models" or
-    "database"), why (it could not be judged, or "").
+    In it: differences (sentences), structural (of those of the structure: sentence, table, kind, name of the part, and
+    where it is: "models" or "database"), why (it could not be judged, or "").
 
     Args:
         wire: where the event goes.
@@ -103,7 +103,7 @@ def _flat(operation: Any) -> Iterator[Tuple[Any, ...]]:
 
 
 def _of_structure(entry: Tuple[Any, ...]) -> Tuple[str, ...]:
-    """Returns table and side ("models", "database") of a part of the structure that is on one side only; else ().
+    """Returns table, kind, name and side ("models", "database") of a part that is on one side only; else ().
 
     Alembic errs by nature in types, defaults and comments, which are no parts, and in the expressions of an index.
     """
@@ -112,7 +112,9 @@ def _of_structure(entry: Tuple[Any, ...]) -> Tuple[str, ...]:
         return ()
     if noun == "index" and not all(isinstance(part, Column) for part in entry[1].expressions):
         return ()
-    return _joined(*_place(entry)), _SIDES[verb]
+    part = entry[3] if noun == "column" else entry[1]
+    name = "" if noun == "table" else str(getattr(part, "name", None) or "")
+    return _joined(*_place(entry)), "constraint" if noun == "fk" else noun, name, _SIDES[verb]
 
 
 def words(entry: Tuple[Any, ...], dialect: Any) -> str:
