@@ -22,7 +22,6 @@ from alembook.verdict import Check, Grade, Outcome
 #: Orphans are counted up to here.
 COUNTED_ROWS = 100_000
 _SHOWN = 20
-_TEMPORAL = "it is one over periods (PERIOD), which is not asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class ForeignKey:
         is_parted: the child is partitioned.
         columns: pairs of (column of the child, column of the parent, operator).
         is_full: MATCH FULL: a row with some of its columns NULL is an orphan.
-        is_temporal: with PERIOD.
+        is_temporal: with PERIOD: the last column is a time that rows of the parent have to cover together.
     """
 
     child: tuple[str, str]
@@ -60,12 +59,15 @@ class ForeignKey:
             sql.SQL(f"{{}} {operator} {{}}").format(sql.Identifier("parent", other), sql.Identifier("child", own))
             for own, other, operator in self.columns
         ]
-        text = sql.SQL(statements.load(__package__, "orphans.sql")).format(
+        file = "orphans_over_periods.sql" if self.is_temporal else "orphans.sql"
+        text = sql.SQL(statements.load(__package__, file)).format(
             columns=sql.SQL(", ").join(sql.SQL("{}::pg_catalog.text").format(column) for column in columns),
             child=sql.SQL("{}" if self.is_parted else "ONLY {}").format(sql.Identifier(*self.child)),
             parent=sql.Identifier(*self.parent),
             told=sql.SQL("({})").format(sql.SQL(" OR " if self.is_full else " AND ").join(told)),
-            pairs=sql.SQL(" AND ").join(pairs),
+            period=sql.Identifier(self.columns[-1][0]),
+            covering=sql.Identifier(self.columns[-1][1]),
+            pairs=sql.SQL(" AND ").join(pairs[:-1] if self.is_temporal else pairs),
         )
         return text.as_string(connection)
 
@@ -113,8 +115,6 @@ def count(
 
 
 def _count(connection: connections.Connection, key: ForeignKey, timeout_s: float, with_values: bool) -> dict[str, Any]:
-    if key.is_temporal:
-        return {"failed": _TEMPORAL}
     query = key.query(connection)
     try:
         with question.ask(connection, query, timeout_s=timeout_s) as answers:
