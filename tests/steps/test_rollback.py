@@ -222,15 +222,28 @@ def test_a_damaged_dump_is_not_swapped_in(shop: Shop) -> None:
     assert shop.databases() == []
 
 
-def test_a_table_that_others_made_needs_a_word(shop: Shop) -> None:
-    """It is not in the backup and no statement of the run names it."""
+def test_what_others_made_needs_a_word(shop: Shop) -> None:
+    """It is not in the backup, and no statement of the run made it: tables, and what else is in the schema."""
     run = complete(shop)
-    shop.desk.execute("CREATE TABLE held (id int)")
+    for statement in (
+        "CREATE TABLE held (id serial PRIMARY KEY)",
+        "CREATE FUNCTION two(int, int) RETURNS int LANGUAGE sql AS 'SELECT 2'",
+        "CREATE PUBLICATION everything FOR ALL TABLES",
+        "ALTER TABLE customers ADD COLUMN phone text",
+        "ALTER TABLE customers ALTER COLUMN name DROP NOT NULL",
+    ):
+        shop.desk.execute(statement)
     done = shop.roll_back(run, "restore")
     assert isinstance(done.error, errors.Waiting)
-    assert done.error.evidence == {
-        "what is lost": "public.held: it is not in the backup; its 0 rows stay in the database that is kept"
-    }
+    assert done.error.evidence["what is lost"].splitlines() == [
+        "public.held: it is not in the backup; its 0 rows stay in the database that is kept",
+        "schema: column public.customers.name: changed after the backup, it gets its old form",
+        "schema: column public.customers.phone: made after the backup; it stays in the database that is kept",
+        "schema: function public.two(integer, integer): made after the backup; it stays in the database that is kept",
+        "schema: publication everything: made after the backup; it stays in the database that is kept",
+    ]
+    assert "--accept-loss 'public.held, schema'" in done.error.next
+    assert shop.roll_back(run, "restore", accept="public.held, schema", again=True).gate.is_open
 
 
 def test_what_changed_nothing_is_refused(shop: Shop) -> None:

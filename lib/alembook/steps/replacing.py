@@ -23,7 +23,7 @@ from alembook.postgres import obstacles, own, session, swap, writes
 from alembook.postgres.connection import Connection, Database
 from alembook.project import state
 from alembook.snapshots import pair
-from alembook.steps import copying, losses
+from alembook.steps import copying, losses, undone, whole
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Grade, Outcome
@@ -40,6 +40,7 @@ class Outcomes:
         lost: what is lost.
         kept: what was kept where, name -> text.
         left_out: what the copy lacks on purpose.
+        ended: sessions that were ended in the live database, "pid 17 (api, app)".
         error: what stopped it, or whom it waits for.
         is_changed: the database was changed.
     """
@@ -48,6 +49,7 @@ class Outcomes:
     lost: list[losses.Loss] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    ended: list[str] = field(default_factory=list)
     spans: pd.DataFrame | None = None
     error: errors.AlembookError | None = None
     is_changed: bool = False
@@ -146,6 +148,7 @@ def _lose(book: Book, rolled: Rolled, copy: Database, done: Outcomes, *, accept:
         for connection in (live, here):  # large objects are read inside a transaction
             connections.execute(connection, "BEGIN")
         done.lost = [*losses.between(book, rolled, compared), *losses.beside_tables(live, here)]
+    done.lost += undone.by_others(book, rolled, whole.read(rolled.book, rolled.backup or {}))
     done.checks.append(losses.check(done.lost, accept))
     waits = f"The database {copy.dbname} is ready beside the live one; nothing was swapped."
     done.error = losses.waiting(book, rolled, done.lost, accept, state=waits)
@@ -188,8 +191,8 @@ def _swap(
     book.let_go()
     try:
         book.event("closing", **wanted.to_json())
-        ended = swap.close(elsewhere, wanted, spare=spare.info.backend_pid)
-        book.event("closed", ended=ended)
+        done.ended = swap.close(elsewhere, wanted, spare=spare.info.backend_pid)
+        book.event("closed", ended=done.ended)
         later = losses.since(wrote, writes.look(spare), ours=book.target.ledger)
         spare.close()
         _late(book, rolled, wanted, later, done, accept=accept)

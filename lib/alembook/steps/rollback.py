@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -91,10 +93,15 @@ def preview(book: Book) -> display.Html:
         {
             **common,
             "from": backup.get("folder", "no backup"),
-            "loses": f"what was written after {backup.get('taken_at', '-')}; counted below, before anything is swapped",
+            "loses": f"what was written after {_instant(backup)}; counted below, before anything is swapped",
             "keeps": "the database as it is now, under a dated name beside the new one",
         }
     )
+
+
+def _instant(backup: Mapping[str, Any]) -> str:
+    taken_at = backup.get("taken_at")
+    return f"{datetime.fromisoformat(taken_at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if taken_at else "the backup"
 
 
 def needs(book: Book) -> display.Html:
@@ -179,6 +186,7 @@ def _facts(taken: rolled.Rolled, done: replacing.Outcomes, accept: str) -> dict[
         "lost": [asdict(each) for each in done.lost],
         "kept": done.kept,
         "left_out": list(done.left_out),
+        "sessions_ended": "; ".join(done.ended) or "none",
         **({"error": "\n".join(done.error.lines())} if done.error else {}),
     }
 

@@ -62,6 +62,7 @@ def downgrade(book: Book, taken: Rolled, *, accept: str) -> Outcomes:
         _drive(book, todo, done)
         if done.error is None:
             done.checks += _compared(book, taken, then, losses.known(done.lost, accept))
+        done.kept["the database"] = "is the same one; what its downgrades lost is in the dump alone"
         done.kept["the dump"] = str((taken.backup or {}).get("folder", "none"))
     except errors.AlembookError as error:
         done.error = error
@@ -181,7 +182,9 @@ def _expected(check: Check, taken: Rolled, known: set[str]) -> Check:
     if check.outcome is Outcome.PASSED or check.grade is not Grade.MUST:
         return check
     if losses.EVERYTHING in known or check.subject in known:
-        return replace(check, grade=Grade.SHOULD, why=f"its loss was accepted; {check.why}".removesuffix("; "))
+        look = f"What was lost is in the dump: {(taken.backup or {}).get('folder', 'there is none')}."
+        why = f"its loss was accepted; {check.why}".removesuffix("; ")
+        return replace(check, grade=Grade.SHOULD, why=why, next=look)
     if not check.subject:
         return check
     again = f"`alembook rollback {taken.run_id} --by"

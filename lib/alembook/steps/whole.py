@@ -191,7 +191,7 @@ def judge(there: Whole, here: Whole, *, next: str) -> list[Check]:
         _differing(
             "the copy's sequences stand where they stood",
             sequences,
-            f"{len(there.positions):,} sequences",
+            "1 sequence" if len(there.positions) == 1 else f"{len(there.positions):,} sequences",
             "there",
             next,
         ),
