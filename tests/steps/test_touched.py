@@ -95,8 +95,46 @@ def test_a_table_that_only_running_shows_is_unverified(narrow: Desk) -> None:
         Outcome.UNVERIFIED,
         "3 tables",
         "2 tables",
-        "statements of the run name public.heap, and the texts of its plan do not",
+        "statements of the run lead to public.heap, and the texts of its plan do not",
     )
+
+
+WORKED_ON = "every table the run worked on was measured before"
+
+
+def test_a_table_that_no_text_names_and_the_server_counted_is_unverified(narrow: Desk) -> None:
+    """A function puts its name together: no statement has it, the server's count of the revision's rows has."""
+    narrow.execute(
+        "CREATE TABLE archive_2020 AS SELECT i FROM generate_series(1, 100) AS i;"
+        "CREATE FUNCTION purge(year int) RETURNS void LANGUAGE plpgsql AS"
+        " $$ BEGIN EXECUTE format('DELETE FROM %I', 'archive_' || year); END $$"
+    )
+    edit(revision(narrow), upgrade="op.execute('SELECT purge(2020)')")
+    narrow.migrate("head")
+    check = closed_by(narrow.verify())[WORKED_ON]
+    assert (check.outcome, check.expected, check.found, check.why) == (
+        Outcome.UNVERIFIED,
+        "3 tables",
+        "2 tables",
+        "statements of the run lead to public.archive_2020, and the texts of its plan do not",
+    )
+
+
+def test_a_table_named_behind_what_the_record_keeps_of_a_statement_is_unverified(narrow: Desk) -> None:
+    """The record keeps the beginning of a long text, and of its rest the names: no literal, no comment."""
+    (narrow.folder / "project/long.sql").write_text(
+        "".join(f"-- don't read line {i}, it fills up space\n" for i in range(600))
+        + "UPDATE heap SET b = 'secret-of-heap' WHERE a < 0;",
+        encoding="utf-8",
+    )
+    reading = f"op.execute(Path({str(narrow.folder / 'project/long.sql')!r}).read_text())"
+    edit(revision(narrow), upgrade=reading, top="from pathlib import Path")
+    narrow.migrate("head")
+    assert closed_by(narrow.verify())[WORKED_ON].why.startswith("statements of the run lead to public.heap,")
+    [kept] = [path.read_text(encoding="utf-8") for path in (narrow.run().path / "sql").glob("*.sql")]
+    [rest] = [line for line in kept.splitlines() if line.startswith("-- the rest ")]
+    assert rest.startswith("-- the rest of 25,")
+    assert rest.endswith(": SET UPDATE WHERE a b heap")
 
 
 def test_declared_checks_put_their_tables_in_scope(narrow: Desk) -> None:

@@ -110,7 +110,7 @@ def in_scope(seen: Seen) -> Check:
         outcome=Outcome.UNVERIFIED if seen.unmeasured else Outcome.PASSED,
         expected=f"{len(seen.executed):,} tables",
         found=f"{len(seen.executed) - len(seen.unmeasured):,} tables",
-        why=f"statements of the run name {shown}, and the texts of its plan do not" if seen.unmeasured else "",
+        why=f"statements of the run lead to {shown}, and the texts of its plan do not" if seen.unmeasured else "",
         next='Compare them with the restored backup (`alembook compare`); set scope = "all" in [verify] for later runs.'
         if seen.unmeasured
         else "",

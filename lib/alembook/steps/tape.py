@@ -76,7 +76,7 @@ class Tape:
                 "statement": " ".join(event["sql"].split())[:200],
             }
         )
-        self._sql.append(f"-- {event['ms']:.1f} ms, {event['rows']} rows\n{event['sql'].strip()};\n")
+        self._sql.append(f"-- {event['ms']:.1f} ms, {event['rows']} rows\n{event['sql'].strip()};\n{_rest(event)}")
 
     def _blocked(self, event: Mapping[str, Any]) -> None:
         """Says in the cell, while it runs, who is waited for."""
@@ -138,3 +138,12 @@ class Tape:
         path = self.book.folder.attempt_path(f"sql/{name}", ".sql")
         self.book.folder.write_sql(path.stem, note + "\n".join(self._sql))
         self._revision, self._sql = "", []
+
+
+def _rest(event: Mapping[str, Any]) -> str:
+    """Returns what is kept of a text beyond its beginning: how long it was, and the names in the rest of it."""
+    if "characters" not in event:
+        return ""
+    names = " ".join(event.get("names", ()))
+    whole = f"{event['characters']:,} characters (SHA-256 {event['sha256']})"
+    return f"-- the rest of {whole} is not kept; its words: {names}\n"

@@ -6,7 +6,7 @@ A table counts when its name stands in a text as a word, and when the database c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from alembook.backfills import SQL, Backfill, declaration
@@ -63,12 +63,16 @@ def scope(book: Book, connection: connections.Connection, rules: checks.Declared
 
 
 def executed(book: Book, connection: connections.Connection) -> set[str]:
-    """Returns the tables that the statements this run executed, and its backfills, lead to.
+    """Returns the tables that the statements this run executed, and its backfills, lead to, or the server says so.
+
+    The server counts the rows a revision changes, in whatever table: a name that was put together in a function stands
+    in no statement.
 
     Raises:
         errors.QueryFailed: the catalogue cannot be read.
     """
-    return reach.read(connection).named({word for text in _executed(book) for word in reach.words(text)})
+    named = reach.read(connection).named({word for text in _executed(book) for word in reach.words(text)})
+    return named | {table for changes in _counted(book).values() for table in changes or ()}
 
 
 def backfilled(book: Book, connection: connections.Connection) -> set[str]:
@@ -90,17 +94,21 @@ def own_rows(
         backfilled: those that backfills lead to.
         executed: those that any statement of the run leads to: it added nothing to the others.
     """
-    plan = book.plan()
-    stems = [f"{notebook_stem('upgrade', stage.number)}.agent" for stage in plan.stages]
-    told = [event for stem in stems for event in book.folder.events_of(stem) if event["event"] == "revision_committed"]
-    counted = {event["revision"]: event.get("changes") for event in told}
+    counted = _counted(book)
     sums: dict[str, int] = {}
     for changes in counted.values():
         for table, rows in (changes or {}).items():
             sums[table] = sums.get(table, 0) + rows["inserted"] - rows["deleted"]
-    is_known = all(counted.get(revision) is not None for revision in plan.order())
+    is_known = all(counted.get(revision) is not None for revision in book.plan().order())
     known = {name for name in tables if name not in executed or (is_known and name not in backfilled)}
     return {name: sums.get(name, 0) for name in known}
+
+
+def _counted(book: Book) -> dict[str, Mapping[str, Mapping[str, int]] | None]:
+    """Returns what each committed revision changed, table by table; None where the server did not count it."""
+    stems = [f"{notebook_stem('upgrade', stage.number)}.agent" for stage in book.plan().stages]
+    told = [event for stem in stems for event in book.folder.events_of(stem) if event["event"] == "revision_committed"]
+    return {event["revision"]: event.get("changes") for event in told}
 
 
 def _hidden(book: Book) -> Iterator[str]:

@@ -32,6 +32,9 @@ _SETS_LIMIT = re.compile(r"\block_timeout\b|^\s*(RESET|DISCARD)\s+ALL\b", re.IGN
 _CAP = """SELECT set_config('lock_timeout', '{0}', false)
  WHERE (extract(epoch FROM current_setting('lock_timeout')::interval) * 1000)::bigint NOT BETWEEN 1 AND {0}"""
 LITERAL = re.compile(r"'[^']*'|\b\d+\b")
+#: What names nothing: comments and literals, whichever begins first; a dollar quote may be a program and stays.
+_NO_NAMES = re.compile(r"--[^\n]*|/\*.*?\*/|\b[eE]'(?:[^'\\]|\\.|'')*'|'[^']*'", re.DOTALL)
+_NAME = re.compile(r"\b[^\W\d]\w*")
 
 
 class Tape:
@@ -199,7 +202,7 @@ class Tape:
         cut: Dict[str, Any] = {}
         if len(statement) > TEXT_LENGTH:
             digest = hashlib.sha256(statement.encode("utf-8")).hexdigest()
-            cut = {"characters": len(statement), "sha256": digest}
+            cut = {"characters": len(statement), "sha256": digest, "names": _names_behind(statement, TEXT_LENGTH)}
         self._wire.send(
             "statement",
             revision=self.revision,
@@ -209,3 +212,9 @@ class Tape:
             times=times,
             **dict(looked, **cut),
         )
+
+
+def _names_behind(statement: str, length: int) -> List[str]:
+    """Returns the words of a text that end behind a length, without those of its literals and comments."""
+    bare = _NO_NAMES.sub(lambda found: " " * len(found.group()), statement)
+    return sorted({found.group() for found in _NAME.finditer(bare) if found.end() > length})
