@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from alembook.archive import RunFolder
 from alembook.postgres import connection as connections
 from alembook.postgres import own, swap
 from alembook.postgres.embedded import Server
-from alembook.steps import replacing
+from alembook.steps import backup, inspection, replacing
 from alembook.verdict import Grade, Outcome
 from tests.steps.shops import (
     CONTENTS,
@@ -208,6 +209,54 @@ def test_a_rollback_that_was_cut_off_goes_on(shop: Shop, point: str) -> None:
     assert shop.desk.ask(CONTENTS) == before
     assert shop.own().differences(own_before) == []
     assert run.stated(archive.ROLLED_BACK)[0]["rolled_back_by"] == folder.run_id
+
+
+def test_a_backup_of_after_the_change_is_no_way_back(shop: Shop) -> None:
+    """None is made any more once the run began to change; one in an older record is passed over, with its tables."""
+    before = shop.desk.ask(CONTENTS)
+    run = complete(shop)
+    with pytest.raises(errors.UsageError) as caught, shop.desk.book("backup", folder=run) as book:
+        backup.make(book)
+    assert str(caught.value) == (
+        f"Run {run.run_id} has begun to change demo, and makes no further backup.\n"
+        "  why:  what it would hold is no way back: the run's own changes are in it.\n"
+        "  next: Keep the backup that was made before. For one of the database as it is now begin a run of its own: "
+        "`alembook run -t demo --through backup`."
+    )
+    good = run.receipt("backup") or {}
+    later = shop.begin("7b0000000004")
+    path = run.write_receipt("backup", {**(later.receipt("backup") or {}), "kept_in": None})
+    for table in (later.path / "tables").glob("*.csv"):
+        shutil.copy(table, run.path / "tables" / f"{table.stem}.a2.csv")
+    shutil.rmtree(later.path)
+    done = shop.roll_back(run, "restore")
+    assert done.gate.is_open, (done.error, done.gate.closed_by)
+    assert (shop.desk.ask(CONTENTS), done.kept["the dump"]) == (before, good["folder"])
+    assert path.exists()
+
+
+def test_a_run_without_a_backup_of_its_start_is_not_restored(shop: Shop) -> None:
+    """A backup taken elsewhere than the plan begins is FAILED, and is not restored over the database."""
+    run = archive.begin(shop.desk.folder / "runs", "demo", to="7b0000000003")
+    with shop.desk.book("inspect", folder=run) as book:
+        inspection.inspect(book, to="7b0000000003")
+    shop.desk.execute("UPDATE alembic_version SET version_num = '7b0000000002'")
+    with shop.desk.book("backup", folder=run) as book:
+        receipt = backup.make(book)
+    (check,) = [check for check in receipt.gate.closed_by if check.outcome is Outcome.FAILED]
+    assert (check.name, check.expected, check.found, check.why, check.next) == (
+        "the backup is of where the plan begins",
+        "7b0000000001",
+        "7b0000000002",
+        "somebody moved the database since the run was planned.",
+        "Begin a new run.",
+    )
+    shop.desk.execute("UPDATE alembic_version SET version_num = '7b0000000001'")
+    shop.upgrade(run).require()
+    done = shop.roll_back(run, "restore")
+    assert isinstance(done.error, errors.RollbackFailed)
+    assert done.error.why == "the run made none that PASSED at 7b0000000001, where it began."
+    assert shop.databases() == []
 
 
 def test_a_damaged_dump_is_not_swapped_in(shop: Shop) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from alembook import display
+from alembook import display, errors
 from alembook.postgres import connection as connections
 from alembook.postgres import identity
 from alembook.snapshots import measurement
-from alembook.steps import dumps, earlier, elsewhere, making, proving, whole
+from alembook.steps import before, dumps, earlier, elsewhere, making, proving, whole
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Outcome
@@ -85,6 +85,7 @@ def make(book: Book, *, keep_scratch: bool = False) -> Backup:
         keep_scratch: the copy is to stay when the run ends; somebody will drop it by hand.
 
     Raises:
+        errors.UsageError: the run has begun to change the database.
         errors.ToolMissing: no pg_dump of the server's version.
         errors.BackupFailed: pg_dump failed, or the disk is full; what it wrote is removed or named.
         errors.SessionLost: the run's locks are gone.
@@ -92,6 +93,7 @@ def make(book: Book, *, keep_scratch: bool = False) -> Backup:
     if book.dry_run:
         return Backup.of(book.skipped(), tables=pd.DataFrame(columns=list(measurement.DTYPES)))
     book.require_session()
+    _require_unchanged(book)
     folder = dumps.new(book)
     made = making.by_command(book, folder) if book.target.backup.command else making.dump(book, folder)
     judged = [*making.judge(book, made), *earlier.judge(book, made.original.found.tables)]
@@ -107,6 +109,19 @@ def make(book: Book, *, keep_scratch: bool = False) -> Backup:
     removed = dumps.prune(book) if is_good else []
     receipt = book.finish(checks, {**facts, "removed": removed})
     return Backup.of(receipt, tables=made.original.found.tables)
+
+
+def _require_unchanged(book: Book) -> None:
+    """Does nothing before the run's first change. Raises errors.UsageError after it."""
+    if not before.is_taken(book):
+        return
+    name, run_id = book.target.name, book.folder.run_id
+    raise errors.UsageError(
+        f"Run {run_id} has begun to change {name}, and makes no further backup.",
+        why="what it would hold is no way back: the run's own changes are in it.",
+        next=f"Keep the backup that was made before. For one of the database as it is now begin a run of its own: "
+        f"`alembook run -t {name} --through backup`.",
+    )
 
 
 def _prove(book: Book, made: making.Made, judged: Collection[Check], *, keep: bool) -> proving.Proof:

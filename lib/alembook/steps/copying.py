@@ -18,7 +18,7 @@ from alembook.snapshots import measurement
 from alembook.steps import before, making, whole
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
-from alembook.verdict import Check, Gate, Outcome
+from alembook.verdict import Check, Gate
 
 _STEM = "copy"
 _LISTED = 10
@@ -136,8 +136,8 @@ def dump(book: Book, rolled: Rolled) -> Path:
         errors.RollbackFailed: there is none, it was made by another program, or a file is not what it was.
     """
     receipt = rolled.backup
-    if receipt is None or receipt["outcome"] != Outcome.PASSED.value:
-        raise _no_dump(rolled, "the run made none that PASSED.")
+    if receipt is None:
+        raise _no_dump(rolled, f"the run made none that PASSED at {rolled.start}, where it began.")
     folder = Path(book.target.folder, receipt["folder"])
     if book.target.backup.command and not str(receipt.get("method", "")).startswith("pg_dump"):
         raise _no_dump(rolled, f"backup.command made it ({receipt.get('backup', '')}): only its maker restores it.")

@@ -7,14 +7,15 @@ that file was not finished: its run was killed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alembook import archive
 from alembook.archive import atomic
-from alembook.steps.runbook import Book
+from alembook.steps.runbook import Book, receipt_stem
+from alembook.verdict import Outcome
 
 _RUN_IDS = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z-*"
 
@@ -39,6 +40,22 @@ def new(book: Book) -> Path:
     root = _root(book)
     names = (root / f"{book.folder.run_id}{'' if n == 1 else f'.a{n}'}" for n in range(1, 10_000))
     return next(path for path in names if not path.exists() and not _note(path).exists())
+
+
+def before_the_change(folder: archive.RunFolder, start: Collection[str]) -> dict[str, Any] | None:
+    """Returns the receipt of a run's last backup that PASSED and was taken where its plan begins; None without one.
+
+    Args:
+        folder: of the run.
+        start: the version rows where its plan begins.
+    """
+    receipts = [archive.read_json(path) for path in folder.attempts(receipt_stem("backup"), ".json")]
+    fit = [
+        each
+        for each in receipts
+        if each["outcome"] == Outcome.PASSED.value and sorted(each["version_rows"] or ()) == sorted(start)
+    ]
+    return fit[-1] if fit else None
 
 
 def every(book: Book) -> list[Dump]:

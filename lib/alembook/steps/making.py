@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,7 +156,8 @@ def _globals(book: Book, server: identity.Identity, folder: Path) -> str:
 
 def judge(book: Book, made: Made) -> list[Check]:
     """Judges a backup by what was read back from its folder, and by which database it is of."""
-    planned, found = dict(book.plan().server), made.server.fixed()
+    plan = book.plan()
+    planned, found = dict(plan.server), made.server.fixed()
     names = ("system_identifier", "database_oid", "database")
     is_planned = all(planned.get(name) == found[name] for name in names)
     right = Check(
@@ -167,7 +168,21 @@ def judge(book: Book, made: Made) -> list[Check]:
         why="" if is_planned else "the target's address leads elsewhere than when the plan was made.",
         next="" if is_planned else "Begin a new run.",
     )
-    return [right, *([] if made.name else _judge_dump(book, made))]
+    return [right, _judge_start(made, plan.start), *([] if made.name else _judge_dump(book, made))]
+
+
+def _judge_start(made: Made, start: Collection[str]) -> Check:
+    """Judges whether a backup was taken where the plan begins: one of any other point is no way back."""
+    rows = made.original.versions or ()
+    is_there = sorted(rows) == sorted(start)
+    return Check(
+        name="the backup is of where the plan begins",
+        outcome=Outcome.PASSED if is_there else Outcome.FAILED,
+        expected=", ".join(start) or "base",
+        found=", ".join(rows) or "base",
+        why="" if is_there else "somebody moved the database since the run was planned.",
+        next="" if is_there else "Begin a new run.",
+    )
 
 
 def _judge_dump(book: Book, made: Made) -> list[Check]:

@@ -249,7 +249,7 @@ def _after(book: Book, rolled: Rolled, wanted: swap.Swap, done: Outcomes) -> Non
         _is("the live name leads to the copy", oid == wanted.restored_oid, str(wanted.restored_oid), str(oid)),
         _is(
             "the database is where the run began",
-            sorted(rows or ()) == sorted((rolled.backup or {}).get("version_rows") or ()),
+            sorted(rows or ()) == sorted(rolled.plan.start),
             rolled.start,
             ", ".join(rows or ()) or "base",
         ),

@@ -11,8 +11,8 @@ from alembook import archive, errors
 from alembook.postgres import connection as connections
 from alembook.project import state
 from alembook.project.plan import Plan
-from alembook.steps import standing
-from alembook.steps.runbook import Book, receipt_stem
+from alembook.steps import dumps, standing
+from alembook.steps.runbook import Book
 
 WAYS = ("downgrade", "restore")
 
@@ -24,7 +24,7 @@ class Rolled:
     Attributes:
         book: reads its record.
         plan: what it was to do.
-        backup: receipt of its backup; None when it made none.
+        backup: receipt of its last backup that PASSED and was taken where it began; None when it has none.
         rehearsal: receipt of its rehearsal; None when it had none.
         current: the version rows now.
         way: downgrade or restore.
@@ -70,7 +70,7 @@ def find(book: Book) -> Rolled:
     return Rolled(
         book=earlier,
         plan=plan,
-        backup=folder.receipt(receipt_stem("backup")),
+        backup=dumps.before_the_change(folder, plan.start),
         rehearsal=folder.receipt("rehearsal"),
         current=tuple(current),
         way=asked["way"],

@@ -96,12 +96,13 @@ def measure(
 
 def write(book: Book, whole: Whole) -> dict[str, Any]:
     """Writes what a backup was made of into the record, checksums keyed, and returns what its receipt says of it."""
-    before.write(book, "backup", whole.found)
-    objects = sorted(whole.fingerprint.objects.items())
-    book.folder.write_table("fingerprint", pd.DataFrame(objects, columns=["object", "definition"]))
-    book.folder.write_table("backup_positions", _placed(whole))
+    kept_in = before.write(book, "backup", whole.found)
+    objects = pd.DataFrame(sorted(whole.fingerprint.objects.items()), columns=["object", "definition"])
+    for name, frame in (("fingerprint", objects), ("backup_positions", _placed(whole))):
+        kept_in.append(book.folder.write_table(name, frame).name)
     hidden = evidence.hidden(whole.large_objects.checksum, before.key(book))
     return {
+        "kept_in": kept_in,
         "large_objects": asdict(replace(whole.large_objects, checksum=hidden)),
         "unread": dict(whole.found.unread),
         "left_out": dict(whole.found.left_out),
@@ -126,9 +127,9 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
     Raises:
         errors.ArchiveFailed: a table of it is missing.
     """
-    objects = pd.read_csv(_table(book, "fingerprint"), keep_default_na=False)
+    objects = pd.read_csv(_table(book, receipt, "fingerprint"), keep_default_na=False)
     places = pd.read_csv(
-        _table(book, "backup_positions"),
+        _table(book, receipt, "backup_positions"),
         dtype=dict(_POSITIONS),
         keep_default_na=False,
         na_values={"position": [""], "after": [""]},
@@ -139,9 +140,9 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
         found=measurement.Measurement(
             taken_at=datetime.fromisoformat(receipt["taken_at"]),
             snapshot="",
-            tables=measurement.read_csv(_table(book, "backup")),
-            columns=measurement.read_csv(_table(book, "backup_columns"), measurement.COLUMN_DTYPES),
-            sequences=measurement.read_csv(_table(book, "backup_sequences"), sequences.DTYPES),
+            tables=measurement.read_csv(_table(book, receipt, "backup")),
+            columns=measurement.read_csv(_table(book, receipt, "backup_columns"), measurement.COLUMN_DTYPES),
+            sequences=measurement.read_csv(_table(book, receipt, "backup_sequences"), sequences.DTYPES),
             apart={},
             unread=dict(receipt["unread"]),
             left_out=dict(receipt["left_out"]),
@@ -154,22 +155,19 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
     )
 
 
-def _table(book: Book, name: str) -> Path:
-    """Returns the file of a table's last attempt."""
-    pattern = re.compile(re.escape(name) + r"(\.a(\d+))?\.csv")
-    found = [
-        (int(match[2] or 1), path)
-        for path in (book.folder.path / "tables").iterdir()
-        if (match := pattern.fullmatch(path.name))
-    ]
-    if not found:
+def _table(book: Book, receipt: Mapping[str, Any], name: str) -> Path:
+    """Returns the file of a table: the one the receipt names, or its last attempt where the receipt names none."""
+    pattern, folder = re.compile(re.escape(name) + r"(\.a(\d+))?\.csv"), book.folder.path / "tables"
+    names = receipt.get("kept_in") or [path.name for path in folder.iterdir()]
+    matches = [match for each in names if (match := pattern.fullmatch(each)) and (folder / each).is_file()]
+    if not matches:
         raise errors.ArchiveFailed(
             f"tables/{name}.csv is not in the record of run {book.folder.run_id}.",
             why="nothing can be held against the backup without it.",
             next="Restore the run's folder from a copy of the archive.",
             state="unchanged: nothing was swapped, and no revision was taken back.",
         )
-    return max(found)[1]
+    return folder / max(matches, key=lambda match: int(match[2] or 1))[0]
 
 
 def judge(there: Whole, here: Whole, *, next: str) -> list[Check]:
