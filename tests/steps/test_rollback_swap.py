@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import restoring, swap
 from alembook.postgres.embedded import Server
+from alembook.runner import rolling
 from tests.steps.conftest import Desk
 from tests.steps.shops import Shop, complete, opened
 
@@ -156,3 +158,71 @@ def test_a_copy_that_differs_beside_the_rows_is_not_swapped_in(
     assert caught.value.exit_code == 3
     assert shop.databases() == []
     assert shop.desk.ask("SELECT version_num FROM alembic_version") == "7b0000000003"
+
+
+def end_every_session(shop: Shop) -> None:
+    """Ends every session of ours, the ones that hold the live database and the one that closed it, and waits for it."""
+    end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name LIKE %(like)s"
+    with contextlib.closing(connections.connect(shop.server.ensure(), application_name="test")) as connection:
+        connections.execute(connection, end, {"like": f"alembook {shop.desk.run().run_id}%"})
+
+
+def after_closing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Lets something happen right after the live database was closed; once."""
+    real = swap.close
+
+    def close(*arguments: Any, **options: Any) -> list[str]:
+        monkeypatch.setattr(swap, "close", real)
+        ended = real(*arguments, **options)
+        happens()
+        return ended
+
+    monkeypatch.setattr(swap, "close", close)
+
+
+def goes_away(shop: Shop, away: pytest.MonkeyPatch) -> None:
+    """Ends our sessions, and lets no new one come about outside the live database."""
+    real = swap.elsewhere
+    away.setattr(swap, "elsewhere", lambda live, wanted: real(replace(live, host="/nowhere"), wanted))
+    end_every_session(shop)
+
+
+def test_our_sessions_are_ended_while_it_is_closed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is opened on a new connection; only where none comes about is it left closed, and then the error says so."""
+    run, name = complete(shop), shop.desk.database.dbname
+    after_closing(monkeypatch, lambda: end_every_session(shop))
+    ended = shop.roll_back(run, "restore", accept="*")
+    (copy,) = shop.databases()
+    assert isinstance(ended.error, errors.QueryFailed)
+    assert ended.error.state == f"nothing was swapped; {name} is open again, and {copy} waits beside it."
+    assert shop.own().allows_connections
+    monkeypatch.setattr(swap, "_PATIENCE_S", 0.3)
+    with monkeypatch.context() as away:
+        after_closing(monkeypatch, lambda: goes_away(shop, away))
+        closed = shop.roll_back(run, "restore", again=True)
+    assert closed.error is not None
+    assert list(closed.error.lines())[1] == (
+        f"  left: {name} is CLOSED: nobody can connect to it. "
+        f'`ALTER DATABASE "{name}" ALLOW_CONNECTIONS true`, or the same rollback command, opens it.'
+    )
+    assert (closed.error.exit_code, shop.own().allows_connections) == (5, False)
+    assert rolling.give_up(shop.desk.database, shop.desk.run()).startswith(f"{name} was left closed by a sitting")
+    assert shop.own().allows_connections
+
+
+def test_a_closed_database_is_said_before_what_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows were written meanwhile, and then it could not be opened again: exit 5 and CLOSED, not exit 7."""
+    run = complete(shop)
+    before_closing(monkeypatch, lambda: shop.desk.execute("INSERT INTO customers VALUES (21, 'new')"))
+    monkeypatch.setattr(swap, "opened", lambda *_: None)
+    done = shop.roll_back(run, "restore")
+    name = shop.desk.database.dbname
+    assert done.error is not None
+    assert str(done.error) == (
+        "The swap was given up, and the database could not be opened again.\n"
+        f"  left: {name} is CLOSED: nobody can connect to it. "
+        f'`ALTER DATABASE "{name}" ALLOW_CONNECTIONS true`, or the same rollback command, opens it.\n'
+        f"  why:  Rolling back run {run.run_id} by restore would lose something.\n"
+        "  next: Open it as said above, or run the same rollback again."
+    )
+    assert done.error.exit_code == 5

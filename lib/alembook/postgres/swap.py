@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -144,7 +144,7 @@ def _endless(swap: Swap, left: list[str]) -> errors.RollbackFailed:
         f"{'A session' if len(left) == 1 else f'{len(left)} sessions'} in {swap.live} cannot be ended.",
         why="another one's session needs pg_signal_backend, a superuser's needs a superuser.",
         next="End them where they run, then roll back again.",
-        state=f"nothing was swapped; {swap.live} is open again, and {swap.restored} waits beside it.",
+        state=sentence(Standing.BEFORE, swap),
         evidence={"sessions": "\n".join(left)},
     )
 
@@ -152,6 +152,53 @@ def _endless(swap: Swap, left: list[str]) -> errors.RollbackFailed:
 def open_again(connection: connections.Connection, swap: Swap) -> None:
     """Lets everybody connect to the live database again: nothing was swapped. Raises ``errors.QueryFailed``."""
     _allow(connection, swap.live, is_open=True)
+
+
+def opened(live: Database, swap: Swap, connection: connections.Connection) -> Standing | None:
+    """Opens the live database again where it is closed, if need be on a new connection, for as long as one may come.
+
+    A server that restarts, or that ended our sessions, is there again after some seconds.
+
+    Args:
+        live: how its server is reached.
+        swap: says which.
+        connection: to another database; it may be lost.
+
+    Returns:
+        How far the swap had come: BEFORE when the live database is open now; None when the server does not say.
+    """
+    with suppress(errors.AlembookError):
+        return _settled(connection, swap)
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        with suppress(errors.AlembookError), elsewhere(live, swap) as again:
+            return _settled(again, swap)
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_EVERY_S)
+
+
+def _settled(connection: connections.Connection, swap: Swap) -> Standing:
+    found = standing(connection, swap)
+    if found is not Standing.CLOSED:
+        return found
+    open_again(connection, swap)
+    return Standing.BEFORE
+
+
+def sentence(found: Standing | None, swap: Swap) -> str:
+    """Returns in words what an attempt that did not swap left, by what ``opened`` returned."""
+    if found is Standing.BEFORE:
+        return f"nothing was swapped; {swap.live} is open again, and {swap.restored} waits beside it."
+    if found is Standing.SWAPPED:
+        return f"both are renamed: {swap.live} is the copy, {swap.kept} is kept. The same rollback command goes on."
+    opens = f"ALTER DATABASE {quoted(swap.live)} ALLOW_CONNECTIONS true"
+    return f"{swap.live} is CLOSED: nobody can connect to it. `{opens}`, or the same rollback command, opens it."
+
+
+def quoted(name: str) -> str:
+    """Returns the name of a database as a statement has it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def exchange(connection: connections.Connection, swap: Swap) -> None:

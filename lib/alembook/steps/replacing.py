@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -187,6 +187,7 @@ def _swap(
     accept: str,
 ) -> None:
     """Closes the live database, looks whether it was written to since, and renames both; undone when anything fails."""
+    later: list[losses.Loss] = []
     spare = book.connect()
     book.let_go()
     try:
@@ -195,41 +196,52 @@ def _swap(
         book.event("closed", ended=done.ended)
         later = losses.since(wrote, writes.look(spare), ours=book.target.ledger)
         spare.close()
-        _late(book, rolled, wanted, later, done, accept=accept)
         done.checks += obstacles.in_the_way(obstacles.read(elsewhere, wanted.live))
-        if not done.is_stopped:
+        if not (done.is_stopped or losses.open_ones(later, accept)):
             swap.exchange(elsewhere, wanted)
             done.is_changed = True
             book.event("swapped", **wanted.to_json())
+    except errors.AlembookError as error:
+        done.error = error
     finally:
         spare.close()
-        if not done.is_changed:
-            _undo(book, elsewhere, wanted)
+        found = swap.Standing.SWAPPED if done.is_changed else _undo(book, elsewhere, wanted)
+    _late(book, rolled, later, done, accept=accept, state=swap.sentence(found, wanted))
+    if not done.is_changed:
+        _say(done, found, swap.sentence(found, wanted))
 
 
-def _late(
-    book: Book, rolled: Rolled, wanted: swap.Swap, later: list[losses.Loss], done: Outcomes, *, accept: str
-) -> None:
+def _late(book: Book, rolled: Rolled, later: list[losses.Loss], done: Outcomes, *, accept: str, state: str) -> None:
     """Adds what was written between comparison and closing to what is lost, and asks for what nobody accepted yet."""
     if not later:
         return
     book.event("written_meanwhile", tables={each.table: each.written for each in later})
-    waits = f"{wanted.live} is open again; {wanted.restored} waits beside it."
-    done.error = losses.waiting(book, rolled, later, accept, state=waits)
+    done.error = done.error or losses.waiting(book, rolled, later, accept, state=state)
     done.lost = losses.joined(done.lost, later)
     done.checks = [check for check in done.checks if check.name != losses.ACCEPTED]
     done.checks.append(losses.check(done.lost, accept))
 
 
-def _undo(book: Book, elsewhere: Connection, wanted: swap.Swap) -> None:
-    """Opens the live database again, also when the connection that closed it is gone."""
-    with suppress(errors.AlembookError):
-        if elsewhere.closed:
-            with swap.elsewhere(book.database, wanted) as again:
-                swap.open_again(again, wanted)
-        else:
-            swap.open_again(elsewhere, wanted)
+def _undo(book: Book, elsewhere: Connection, wanted: swap.Swap) -> swap.Standing | None:
+    """Opens the live database again, also when the connection that closed it is gone; returns where the swap stands."""
+    found = swap.opened(book.database, wanted, elsewhere)
+    if found is swap.Standing.BEFORE:
         book.event("opened_again", database=wanted.live)
+    elif found is None:
+        book.event("left_closed", database=wanted.live)
+    return found
+
+
+def _say(done: Outcomes, found: swap.Standing | None, state: str) -> None:
+    """Says in the error what the attempt left; one that only waits must not hide a database that is closed."""
+    if found is None and not isinstance(done.error, errors.StepFailed):
+        done.error = errors.RollbackFailed(
+            "The swap was given up, and the database could not be opened again.",
+            why=done.error.what if done.error else "a check FAILED, and then the server did not answer.",
+            next="Open it as said above, or run the same rollback again.",
+        )
+    if isinstance(done.error, errors.StepFailed):
+        done.error.state = state
 
 
 def _after(book: Book, rolled: Rolled, wanted: swap.Swap, done: Outcomes) -> None:
@@ -237,7 +249,7 @@ def _after(book: Book, rolled: Rolled, wanted: swap.Swap, done: Outcomes) -> Non
     done.is_changed = True
     done.kept.pop("the copy", None)
     done.kept["the failed database"] = wanted.kept
-    done.kept["dropped by"] = f'DROP DATABASE "{wanted.kept}", when nobody needs it any more'
+    done.kept["dropped by"] = f"DROP DATABASE {swap.quoted(wanted.kept)}, when nobody needs it any more"
     done.kept["the dump"] = str((rolled.backup or {}).get("folder", ""))
     with connections.closing(book.connect()) as connection, ExitStack() as stack:
         if not session.holds(connection, book.session):  # the swap ended the session that held the run's locks
