@@ -15,6 +15,7 @@ from alembook.postgres import activity
 from alembook.postgres.embedded import Server
 from alembook.runner import leftovers
 from alembook.steps import dumps
+from alembook.steps import left as leaving
 from alembook.verdict import Outcome
 from tests.runs.conftest import environment
 from tests.steps.backups import cleared, copies, folder_of, is_green, made, planned
@@ -95,7 +96,7 @@ def test_a_killed_backup_is_accounted_for(event: str, number: int, place: Desk) 
         assert [dump.is_good for dump in dumps.every(book) if dump.folder.name.startswith(run.run_id)] in ([], [False])
     left = [name for name in copies(place) if run.run_id.lower() in name]
     assert len(left) == (1 if event in {"scratch_made", "restore_progress", "table_counted"} else 0)
-    check = leftovers.check(place.target(), place.folder / "runs")
+    check = leaving.check(place.target(), place.folder / "runs")
     assert check.outcome is Outcome.PASSED, "its run is open: it goes on or is given up"
     receipt = made(place)
     assert is_green(receipt)
@@ -112,7 +113,7 @@ def test_what_nobody_ended_is_named(place: Desk) -> None:
     name = receipt.facts["scratch"]["database"]
     run = place.run()
     run.path.rename(place.folder / "moved")
-    check = leftovers.check(place.target(), place.folder / "runs")
+    check = leaving.check(place.target(), place.folder / "runs")
     (place.folder / "moved").rename(run.path)
     assert (check.outcome, check.found) == (Outcome.FAILED, name)
     assert check.next == f'Drop it: DROP DATABASE "{name}" WITH (FORCE)'
@@ -133,4 +134,4 @@ def test_a_run_that_has_ended_takes_its_copy_along(place: Desk) -> None:
     with place.run().events("runner") as events:
         leftovers.drop_of_ended_runs(place.target(), place.run(), events)
     assert copies(place) == [kept]
-    assert leftovers.check(place.target(), place.folder / "runs").found == f"{kept} (kept on request)"
+    assert leaving.check(place.target(), place.folder / "runs").found == f"{kept} (kept on request)"

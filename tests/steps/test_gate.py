@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from alembook import archive, errors
-from alembook.steps import gate, inspection
+from alembook.postgres import connection as connections
+from alembook.postgres.connection import Database
+from alembook.postgres.embedded import Server
+from alembook.steps import backup, gate, inspection, rehearsal, upgrade
 from alembook.steps.runbook import Book
 from alembook.verdict import Grade, Outcome
+from tests.steps.backups import planned
 from tests.steps.conftest import Desk
 
 PROTECTED = "protected = true\n"
@@ -153,6 +160,75 @@ def test_inspect_asks_what_the_way_back_needs(prepared: tuple[Desk, archive.RunF
             found = inspection.inspect(book, to="head")
         assert [check.grade for check in found.checks if check.name == name] == [Grade.MUST]
         path.write_text(text.replace(f'way_back = "{way}"\n', ""), encoding="utf-8")
+
+
+@pytest.fixture
+def poor(server16: Server) -> Iterator[Database]:
+    """Yields a role that may not make databases, on another server than the target's."""
+    name = f"poor_{os.getpid()}"
+    with connections.closing(connections.connect(server16.ensure(), application_name="test")) as connection:
+        connections.execute(connection, f"CREATE ROLE {name} LOGIN")
+        yield replace(server16.ensure(), user=name, dbname="postgres")
+        connections.execute(connection, f"DROP ROLE {name}")
+
+
+def test_without_a_place_for_a_copy_nothing_is_changed(desk: Desk, poor: Database) -> None:
+    """Said by inspect, backup and rehearsal, with what to do; the change is refused, since nothing is proven."""
+    (desk.folder / "poor-url").write_text(poor.url().replace("+psycopg2", ""), encoding="utf-8")
+    planned(desk, '[targets.demo.rehearsal]\nscratch = "file:poor-url"\n', keys=PROTECTED)
+    asked = {check["name"]: check for check in (desk.run().receipt("plan") or {})["checks"]}
+    why = f"{poor.user} may not create databases on {poor.label()}. a backup is proven by restoring it"
+    receipts = [asked["the backup can be restored there"]]
+    with desk.book("backup") as book:
+        made = backup.make(book)
+    with desk.book("rehearse") as book:
+        rehearsed = rehearsal.rehearse(book)
+    receipts += [asdict(each.gate.closed_by[0]) for each in (made, rehearsed)]
+    for check in receipts:
+        assert (check["grade"], check["outcome"]) == ("must", "UNVERIFIED"), check
+        assert why in check["why"]
+        assert check["next"] == f"Have an administrator of that server run: ALTER ROLE {poor.user} CREATEDB."
+    with pytest.raises(errors.CheckUnverified):
+        made.require()
+    found = judged(desk)["a backup of this database at this revision is proven"]
+    assert (found.found, found.next) == (
+        "it is UNVERIFIED; it was not proven by restoring it",
+        f"`alembook run --run {desk.run().run_id} --only backup`.",
+    )
+    with desk.book("upgrade", stage=1) as book:
+        book.confirmed = "demo"
+        refused = upgrade.apply(book)
+    assert refused.gate.outcome is Outcome.FAILED
+    assert desk.ask("SELECT version_num FROM alembic_version") == "1a0000000041"
+
+
+def test_a_protected_target_names_where_its_copies_go(prepared: tuple[Desk, archive.RunFolder]) -> None:
+    """A must of inspect, with what to write."""
+    _, run = prepared
+    checks = {check["name"]: check for check in (run.receipt("plan") or {})["checks"]}
+    check = checks["rehearsal.scratch says where copies are made"]
+    assert (check["grade"], check["outcome"], check["found"], check["next"]) == (
+        "must",
+        "FAILED",
+        "it is not set",
+        "Set it in [targets.demo.rehearsal]; see docs/configuration.md.",
+    )
+
+
+def test_a_copy_that_a_run_left_is_named_in_inspect(desk: Desk, server18: Server) -> None:
+    """A should: it takes the room of a whole database, and no open run has it."""
+    name = "alembook_20260101t000000z-abcdef"
+    with connections.closing(connections.connect(server18.ensure(), application_name="test")) as connection:
+        connections.execute(connection, f'CREATE DATABASE "{name}"')
+        connections.execute(connection, f'COMMENT ON DATABASE "{name}" IS \'{{"target": "demo"}}\'')
+        try:
+            planned(desk)
+        finally:
+            connections.execute(connection, f'DROP DATABASE "{name}"')
+    found = {check["name"]: check for check in (desk.run().receipt("plan") or {})["checks"]}
+    check = found["no scratch database was left behind"]
+    assert (check["grade"], check["outcome"]) == ("should", "FAILED")
+    assert name in check["found"]
 
 
 def test_a_prepared_run_is_inspected_again_for_the_same_plan(prepared: tuple[Desk, archive.RunFolder]) -> None:

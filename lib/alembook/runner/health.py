@@ -14,7 +14,7 @@ from alembook.config import shipped
 from alembook.postgres import connection as connections
 from alembook.postgres import embedded, identity, needs, reach, scratch, session, tools
 from alembook.project import driver
-from alembook.runner import leftovers
+from alembook.steps import left
 from alembook.verdict import Check, Grade, Outcome
 
 _OLDEST_SERVER = 140000
@@ -112,7 +112,7 @@ def _target(configuration: config.Configuration, target: config.Target) -> list[
     for name in ("pg_dump", "pg_restore"):
         checks.append(_tried(name, partial(_tool, target, database, server, name)))
     checks.append(_tried("a backup can be restored", partial(_scratch, target, database), grade=Grade.SHOULD))
-    checks.append(leftovers.check(target, configuration.archive.path))
+    checks.append(left.check(target, configuration.archive.path))
     return [*checks, _tried("the project can be loaded and leads to this database", lambda: _project(target, database))]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from alembook import archive, config, errors
 from alembook.postgres import activity, scratch
 from alembook.postgres import connection as connections
-from alembook.verdict import Check, Grade, Outcome
+from alembook.steps import left
 
 #: Runbooks that make scratch databases: without one of them a run has none.
 _MAKERS = ("20_backup", "30_rehearse")
@@ -46,7 +45,7 @@ def drop_of_ended_runs(target: config.Target, folder: archive.RunFolder, events:
 def _drop(target: config.Target, events: archive.Events, is_meant: Callable[[scratch.Scratch], bool]) -> None:
     dropped = []
     try:
-        for each in _every(target):
+        for each in left.every(target):
             if is_meant(each) and not each.is_kept:
                 scratch.drop(each)
                 dropped.append(each.name)
@@ -54,41 +53,3 @@ def _drop(target: config.Target, events: archive.Events, is_meant: Callable[[scr
         events.write("scratch_left", error="\n".join(error.lines()))
     if dropped:
         events.write("scratch_dropped", databases=dropped)
-
-
-def check(target: config.Target, root: Path) -> Check:
-    """Returns what lies on the servers for scratch databases, judged: without an open run, nothing should."""
-    name = "no scratch database was left behind"
-    try:
-        every = list(_every(target))
-    except errors.AlembookError as error:
-        return Check(
-            name=name,
-            grade=Grade.SHOULD,
-            outcome=Outcome.UNVERIFIED,
-            expected="none",
-            found="not known",
-            why=f"{error.what} {error.why}",
-            next=error.next,
-        )
-    open_ones = {run.run_id for run in archive.runs(root, target.name) if not archive.is_ended(run)}
-    left = [each for each in every if each.run_id not in open_ones]
-    return Check(
-        name=name,
-        grade=Grade.SHOULD,
-        outcome=Outcome.FAILED if left else Outcome.PASSED,
-        expected="none",
-        found=_listed(left) or f"none ({len(every)} of open runs)",
-        why="its run has ended or is not in this archive; it takes the room of a whole copy." if left else "",
-        next=f"Drop it: {'; '.join(each.drop_command() for each in left[:3])}" if left else "",
-    )
-
-
-def _listed(left: Sequence[scratch.Scratch]) -> str:
-    return "; ".join(f"{each.name}{' (kept on request)' if each.is_kept else ''}" for each in left[:5])
-
-
-def _every(target: config.Target) -> Iterator[scratch.Scratch]:
-    """Yields every scratch database of a target: its own, and those that do not say whose they are."""
-    for place in scratch.existing(target):
-        yield from (each for each in scratch.find(place) if each.target in {target.name, ""})
