@@ -12,7 +12,7 @@ from tests.runs.test_any_project import bring
 AT = "SELECT version_num FROM alembic_version"
 
 
-@pytest.mark.parametrize("example", ["wedge", "wedge_external"])
+@pytest.mark.parametrize(("example", "server"), [("wedge", 18), ("wedge_external", 16)], indirect=["server"])
 def test_the_rerun_finishes(tmp_path: Path, database: Database, example: str) -> None:
     """Exit 5 with the last good revision named; the cause removed, the same run goes on to its end."""
     place = bring(tmp_path, example, database)

@@ -102,7 +102,7 @@ class Record:
         self._save()
 
     def cell_ends(self, status: Status, error: CellError | None, *, is_reply: bool) -> None:
-        """Marks the running cell with what became of it.
+        """Marks the running cell with what became of it; saved as the next one begins, or at the end of all.
 
         Args:
             status: what became of it.
@@ -118,7 +118,6 @@ class Record:
         cell.metadata["papermill"].update(end_time=_now(), duration=seconds, status=status.value, exception=failed)
         if status is Status.SUCCEEDED:
             self._done.append(place)
-        self._save()
         if is_reply:
             raised = {"error": error.name} if error else {}
             self._events.write(
@@ -163,7 +162,7 @@ class Record:
     def autosave_cell(self) -> None:
         """Saves inside a long cell, at most every few seconds; papermill calls it at each message.
 
-        A disk that is full just now is no reason to cut a migration short: the save at the cell's end is the one that
+        A disk that is full just now is no reason to cut a migration short: the save after the cell is the one that
         raises.
         """
         if time.monotonic() - self._saved >= _AUTOSAVE_S:
