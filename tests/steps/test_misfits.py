@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from alembook.project.plan import Entry
 from alembook.snapshots.misfits import Alike, Misfits, Orphans, Suspicion, Unfit, Wrong
-from alembook.steps import misfits
+from alembook.steps import advice, misfits
 
 STATEMENTS: list[tuple[str, str, list[Suspicion]]] = [
     ("23505", "CREATE UNIQUE INDEX u ON accounts (email)", [Alike(table="accounts", values=("email",))]),
@@ -113,3 +114,20 @@ def test_what_is_said_of_rows(found: Misfits, counted: str, named: str, without:
     assert misfits.counted(found) == counted
     assert misfits.named(found, may_show=True) == named
     assert misfits.named(found, may_show=False) == without
+
+
+def test_a_transaction_that_is_not_left_is_explained() -> None:
+    """CREATE INDEX CONCURRENTLY inside one: what leaves it, and the driver under which that does not work."""
+    failed = {"sqlstate": "25001", "message": "CREATE INDEX CONCURRENTLY cannot run inside a transaction block"}
+    entry = Entry(
+        id="2b0000000002", down=(), depends_on=(), doc="An index", file="2b.py", sha256="", uses_autocommit=False
+    )
+    found = advice.check(failed, entry)
+    assert (found.found, found.why) == (
+        "SQLSTATE 25001",
+        "it must run outside a transaction: CREATE INDEX CONCURRENTLY cannot run inside a transaction block",
+    )
+    assert found.next == (
+        "Put it into `with op.get_context().autocommit_block():`. Under the driver pg8000 that block does not leave the "
+        "transaction (plain Alembic fails there too): let env.py use psycopg or psycopg2."
+    )
