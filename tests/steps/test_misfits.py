@@ -128,6 +128,6 @@ def test_a_transaction_that_is_not_left_is_explained() -> None:
         "it must run outside a transaction: CREATE INDEX CONCURRENTLY cannot run inside a transaction block",
     )
     assert found.next == (
-        "Put it into `with op.get_context().autocommit_block():`. Under the driver pg8000 that block does not leave the "
-        "transaction (plain Alembic fails there too): let env.py use psycopg or psycopg2."
+        "Put it into `with op.get_context().autocommit_block():`. Under the driver pg8000 that block does not leave "
+        "the transaction (plain Alembic fails there too): let env.py use psycopg or psycopg2."
     )

@@ -34,8 +34,8 @@ _KNOWN = {
     ),
     "25001": (
         "it must run outside a transaction",
-        "Put it into `with op.get_context().autocommit_block():`. Under the driver pg8000 that block does not leave the "
-        "transaction (plain Alembic fails there too): let env.py use psycopg or psycopg2.",
+        "Put it into `with op.get_context().autocommit_block():`. Under the driver pg8000 that block does not leave "
+        "the transaction (plain Alembic fails there too): let env.py use psycopg or psycopg2.",
     ),
     "22001": ("values are longer than the new type", "Choose a wider type, or shorten those values before."),
     "22003": ("numbers are too large for the new type", "Choose a wider type, or correct those values before."),
