@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from alembook.steps import cost
+from alembook.steps import backfill, before, cost, upgrade, verification
 from tests.steps.conftest import Desk
 
 ASSUMED = "at 100 MB/s, assumed: nothing large was measured yet"
@@ -40,3 +40,20 @@ def test_what_was_measured_before_says_how_fast(done: Desk) -> None:
         found = cost.estimate(book)
     assert found.basis == "as fast as before the change"
     assert found.seconds == found.size_bytes / (200 * 1024**2)
+
+
+def test_it_is_told_on_every_page_before_it_is_paid(desk: Desk) -> None:
+    """When it is measured, and that it is not again: on the pages of inspect, upgrade and verify, in one form."""
+    desk.plan("head")
+    with desk.book("inspect") as book:
+        told = cost.told(book).plain
+    assert "tables, in one snapshot\nwhen: before the first revision, and once more when everything is done\n" in told
+    assert f"for about: 1 s ({ASSUMED})\nlimit: 300 s for 256 MB of a table" in told
+    with desk.book("upgrade", stage=1) as book:
+        assert "when: before the first revision\n" in upgrade.preview(book).plain
+        before.take(book)
+        assert "measured before: at " in upgrade.preview(book).plain
+    with desk.book("backfill", stage=1) as book:
+        assert "; not again" in backfill.preview(book).plain
+    with desk.book("verify") as book:
+        assert "when: now\n" in verification.preview(book).plain

@@ -11,7 +11,7 @@ import pandas as pd
 from alembook import display, errors
 from alembook.backfills import batch, declaration, engine, keyed
 from alembook.postgres import connection as connections
-from alembook.steps import before, gate, predicted, standing, window
+from alembook.steps import before, cost, gate, predicted, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Outcome
@@ -69,9 +69,10 @@ def _of_stage(book: Book) -> list[declaration.Backfill]:
 
 
 def preview(book: Book) -> display.Html:
-    """Returns each backfill of the stage with its pending rows. Nothing is written.
+    """Returns each backfill of the stage with its pending rows, and what measuring before them will read.
 
     Raises:
+        errors.ConfigurationError: a check cannot be used.
         errors.PlanChanged: a file or the database differs from the plan.
         errors.QueryFailed: ``pending`` cannot be evaluated.
     """
@@ -86,7 +87,7 @@ def preview(book: Book) -> display.Html:
             }
             for each in _of_stage(book)
         ]
-    return display.table(pd.DataFrame(rows), empty="this stage has no backfill")
+    return display.together(display.table(pd.DataFrame(rows), empty="this stage has no backfill"), cost.told(book))
 
 
 def run(book: Book) -> Backfill:

@@ -14,6 +14,12 @@ from alembook.steps.runbook import Book
 ASSUMED_PER_S = 100 * 1024**2
 #: Below this many bytes a measured time says nothing about a larger one.
 _TELLING_BYTES = 64 * 1024**2
+#: Steps after which, or in which, is measured what was before the change -> when that is.
+_BEFORE = {
+    "inspect": "before the first revision, and once more when everything is done",
+    "upgrade": "before the first revision",
+    "backfill": "before the first batch",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +61,20 @@ def _rate(book: Book) -> tuple[float, str]:
 
 
 def told(book: Book) -> display.Html:
-    """Returns the estimate for a page."""
+    """Returns the estimate for a page, of the measurement that comes next in a run; nothing is measured.
+
+    Raises:
+        errors.ConfigurationError: a check cannot be used.
+        errors.QueryFailed: the catalogue cannot be read.
+    """
+    kept, limit_s = before.receipt(book), before.limit_s(book)
+    if kept and book.step in _BEFORE:
+        return display.facts({"measured before": f"at {kept['taken_at']}, in {kept['seconds']:,.1f} s; not again"})
     found = estimate(book)
-    limit_s = before.limit_s(book)
     return display.facts(
         {
             "will read": f"{display.size(found.size_bytes)} in {found.tables:,} tables, in one snapshot",
+            "when": _BEFORE.get(book.step, "now"),
             "for about": f"{max(found.seconds, 1):,.0f} s ({found.basis})",
             "limit": f"{limit_s:,} s for 256 MB of a table, and for each query; what it cuts off is UNVERIFIED",
         }

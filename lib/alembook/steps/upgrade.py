@@ -13,7 +13,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Difference
 from alembook.project import driver, ledger, state
 from alembook.project.plan import Plan, Stage
-from alembook.steps import applied, before, drift, gate, planning, predicted, schemas, standing, window
+from alembook.steps import applied, before, cost, drift, gate, planning, predicted, schemas, standing, window
 from alembook.steps.receipt import Receipt
 from alembook.steps.runbook import Book, notebook_stem
 from alembook.steps.tape import SPANS, STATEMENTS, Tape
@@ -78,15 +78,17 @@ class Upgrade(Receipt):
 
 
 def preview(book: Book) -> display.Html:
-    """Returns the revisions ``apply`` will apply, in order. Nothing is written.
+    """Returns the revisions ``apply`` will apply, in order, and what measuring before them will read.
 
     Raises:
+        errors.ConfigurationError: a check cannot be used.
         errors.PlanChanged: a file or the database differs from the plan.
     """
     plan = book.plan()
     todo = _todo(book, plan, plan.stage(book.stage))
     rows = [{"order": n, **_described(plan, revision)} for n, revision in enumerate(todo, start=1)]
-    return display.table(pd.DataFrame(rows), empty="every revision of this stage is applied already")
+    table = display.table(pd.DataFrame(rows), empty="every revision of this stage is applied already")
+    return display.together(table, cost.told(book))
 
 
 def apply(book: Book) -> Upgrade:
