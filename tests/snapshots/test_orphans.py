@@ -148,3 +148,24 @@ def test_an_orphan_over_a_period_is_found(connection18: Connection, statement: s
         Outcome.FAILED,
         "1 row",
     )
+
+
+def test_orphans_of_which_nobody_knows_whether_they_were_there(connection18: Connection) -> None:
+    """Counting failed before the change: old ones are not held against the run, and new ones not passed over."""
+    connections.execute(connection18, SCHEMA)
+    before = {NAMES["simple"]: {"failed": "SQLSTATE 57014: too slow", "query": ""}}
+    checks = orphans.checks(before, counted(connection18, ["public.simple"]))
+    assert [check.outcome for check in checks if check.subject == "public.simple"] == [Outcome.PASSED]
+    behind_its_back(connection18, "INSERT INTO simple VALUES (4, 2, 'x')")
+    now = counted(connection18, ["public.simple"])
+    (check,) = [c for c in orphans.checks(before, now) if c.subject == "public.simple"]
+    assert check == Check(
+        name=check.name,
+        subject="public.simple",
+        outcome=Outcome.UNVERIFIED,
+        expected="no row more than before",
+        found="1 row",
+        why="nobody knows how many there were before the change: SQLSTATE 57014: too slow",
+        next="Count them with the query in the restored backup: what is there as well is not the run's.",
+        query=now[NAMES["simple"]]["query"],
+    )

@@ -187,3 +187,20 @@ def test_after_a_good_end_nothing_is_undone_by_hand() -> None:
     noted = [moment("begin"), moment("end", one=""), moment("begin"), moment("end", one="")]
     found = drift.judge(noted, moment("verify", one="").schema)
     assert [each.what.name for each in found.changes if each.by == "others"] == ["public.one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("column public.t.a", "integer NOT NULL; NOT NULL is NOT VALID"),
+        ("constraint public.t.k", "FOREIGN KEY (a) REFERENCES public.p(id); its triggers fire for replicas only"),
+        ("trigger public.t.g", "CREATE TRIGGER g ...; enabled R"),
+    ],
+)
+def test_what_the_run_leaves_idle(name: str, text: str) -> None:
+    """NOT NULL that is not valid, and what fires for replicas only, do not do their work: noticed."""
+    begin = drift.Moment(role="begin", when="upgrade.s1", at="", schema=Fingerprint(objects={}))
+    end = Fingerprint(objects={name: text})
+    noted = [begin, drift.Moment(role="end", when="upgrade.s1", at="", schema=end)]
+    check = drift.checks(drift.judge(noted, end))[1]
+    assert (check.grade, check.outcome, check.found) == (Grade.SHOULD, Outcome.FAILED, name)

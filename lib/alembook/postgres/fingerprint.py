@@ -1,8 +1,14 @@
 """What a database is made of: every object of its schemas with its definition, to be compared with a later one.
 
 In it: tables with their partitioning, columns, indexes and whether they are valid, constraints and whether they are
-validated, sequences, views, functions, triggers and whether they fire, types, policies, extensions. Not in it: rows,
-positions of sequences, owners, rights, comments, the order of columns.
+validated and fire, sequences, views, functions, aggregates, operators, casts, triggers and whether they fire, types,
+collations, policies, text search, foreign servers and tables with their options, publications, extensions.
+
+Not in it: rows, positions of sequences, owners, rights, comments, the order of columns; what only plans and places
+depend on (statistics targets, options of columns, CLUSTER, tablespaces); user mappings, and the values of options
+whose names speak of a secret; connections of subscriptions; operator classes and families, languages, access methods,
+conversions, transforms, base types, parsers and templates of text search, versions of collations; settings of the
+database and of roles.
 """
 
 from __future__ import annotations
@@ -94,7 +100,14 @@ _LITERAL = re.compile(r"E?'(?:[^'\\]|''|\\.)*'::character varying")
 
 _PARTITION = re.compile(r"(?:^|; )partition (?:FOR VALUES|DEFAULT)")
 #: Kinds of more than one word, so that "materialized view public.v" can be told apart again.
-_LONG_KINDS = ("materialized view", "foreign server", "event trigger")
+_LONG_KINDS = (
+    "materialized view",
+    "foreign server",
+    "foreign data wrapper",
+    "event trigger",
+    "text search configuration",
+    "text search dictionary",
+)
 _SHOWN = 200
 
 

@@ -28,7 +28,11 @@ COLUMNS = ["by", "when", "kind", "object", "before", "after"]
 _SHOWN = 50
 _NOT_THERE = "not there"
 #: How a definition ends when something is there and does not do its work.
-_IDLE = ("; DISABLED", "; INVALID", " NOT VALID", " NOT ENFORCED", "; its triggers are DISABLED")
+_IDLE = (
+    *("; DISABLED", "; INVALID", " NOT VALID", " NOT ENFORCED", "; enabled R"),
+    *("; its triggers are DISABLED", "; its triggers fire for replicas only"),
+)
+_WORKERS = ("trigger ", "constraint ", "index ", "column ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +236,7 @@ def _weaker(drift: Drift) -> Check:
     """Judges whether the run left something standing that does not do its work."""
     first = drift.first.objects if drift.first else {}
     idle = [name for name, text in drift.last.objects.items() if _is_idle(text) and not _is_idle(first.get(name, ""))]
-    idle = [name for name in idle if name.startswith(("trigger ", "constraint ", "index "))]
+    idle = [name for name in idle if name.startswith(_WORKERS)]
     by_others = {f"{each.what.kind} {each.what.name}" for each in drift.changes if each.by == "others"}
     left = sorted(set(idle) - by_others)
     return Check(
@@ -241,7 +245,7 @@ def _weaker(drift: Drift) -> Check:
         outcome=Outcome.FAILED if left else Outcome.PASSED,
         expected="none",
         found=", ".join(left[:10]) or "none",
-        why="a trigger, constraint or index that stands there and does no work" if left else "",
+        why="a trigger, constraint or index that stands there and does not do its work" if left else "",
         next="Enable or validate it, in a revision that follows." if left else "",
     )
 
