@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,8 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import beside, writes
 from alembook.postgres import connection as connections
-from alembook.snapshots import pair
-from alembook.steps import touched
+from alembook.snapshots import additions, checks, comparison, evidence, pair
+from alembook.steps import before, touched
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Outcome
@@ -142,23 +142,44 @@ def joined(found: Collection[Loss], later: Collection[Loss]) -> list[Loss]:
     return [*whole, *rest.values()]
 
 
-def between(book: Book, rolled: Rolled, compared: pair.Compared) -> list[Loss]:
+def between(book: Book, rolled: Rolled, compared: pair.Compared, added: Mapping[str, additions.Added]) -> list[Loss]:
     """Returns what a live database (left) loses when its copy (right) takes its place, table by table.
 
     Rows of a table that the run itself worked on may be the run's, or the application's: with writers stopped they are
     the run's, else people decide.
+
+    Args:
+        book: of the rollback.
+        rolled: the run that is taken back.
+        compared: both, table by table.
+        added: "schema.table" -> columns of the live database that were not compared.
     """
     with connections.closing(book.connect()) as connection:
         executed = touched.executed(rolled.book, connection)
     version = rolled.plan.version_table
+    rows = compared.tables.assign(name=compared.tables["schema"] + "." + compared.tables["table"]).to_dict("records")
+    declared = checks.changes(before.declared(rolled.book), before.applied(rolled.book))
+    changes = comparison.placed(declared, [row["name"] for row in rows])
     found = []
-    for row in compared.tables.to_dict("records"):
-        table = f"{row['schema']}.{row['table']}"
-        if row["verdict"] == "equal" or row["schema"] == book.target.ledger or row["table"] == version:
+    for row in rows:
+        table, beside = row["name"], added.get(row["name"], additions.Added()).sentences()
+        is_equal = row["verdict"] == "equal" and not beside
+        if is_equal or row["schema"] == book.target.ledger or row["table"] == version:
             continue
-        rows = compared.rows[(compared.rows["schema"] == row["schema"]) & (compared.rows["table"] == row["table"])]
-        found.append(_loss(book, row, table, rows["kind"].value_counts().to_dict(), is_touched=table in executed))
+        differing = compared.rows[(compared.rows["schema"] == row["schema"]) & (compared.rows["table"] == row["table"])]
+        kinds = differing.drop_duplicates("row")["kind"].value_counts().to_dict()
+        if only := _declared(row, kinds, changes.get(table, ())):
+            beside = [f"all of it in columns the run itself changes: {only}", *beside]
+        found.append(_loss(book, row, table, kinds, beside, is_touched=table in executed))
     return found
+
+
+def _declared(row: Mapping[Any, Any], kinds: Mapping[Any, int], changes: Collection[str]) -> str:
+    """Returns the columns in which the rows of a table differ, when the run declared to change each; else ""."""
+    is_whole = set(kinds) == {"changed"} and sum(kinds.values()) < LIMIT
+    columns = row["columns"].split(", ") if row["columns"] else []
+    is_meant = bool(columns) and (evidence.EVERY in changes or set(columns) <= set(changes))
+    return row["columns"] if is_whole and is_meant else ""
 
 
 def beside_tables(live: connections.Connection, copy: connections.Connection) -> list[Loss]:
@@ -196,22 +217,33 @@ def _of_objects(what: str) -> Loss:
     return Loss(table=OBJECTS, by="the run or others", what=what, needs_a_word=True)
 
 
-def _loss(book: Book, row: Mapping[Any, Any], table: str, kinds: Mapping[Any, int], *, is_touched: bool) -> Loss:
+def _loss(
+    book: Book, row: Mapping[Any, Any], table: str, kinds: Mapping[Any, int], beside: Sequence[str], *, is_touched: bool
+) -> Loss:
     left, right = (None if pd.isna(row[side]) else int(row[side]) for side in ("left", "right"))
+    by = ("the run" if book.target.writers == "stopped" else "the run or others") if is_touched else "others"
     if right is None and row["verdict"] == "different":
-        by = "the run" if is_touched else "others"
         what = f"it is not in the backup; its {left:,} rows stay in the database that is kept"
-        return Loss(table=table, written=left or 0, by=by, what=what, needs_a_word=not is_touched)
+        is_empty = is_touched and not left
+        return Loss(
+            table=table,
+            written=left or 0,
+            by="the run" if is_empty else by,
+            what=what,
+            needs_a_word=by != "the run" and not is_empty,
+        )
     if left is None and row["verdict"] == "different":
         return Loss(table=table, deleted=right or 0, by="the run", what="it comes back", needs_a_word=False)
-    by = ("the run" if book.target.writers == "stopped" else "the run or others") if is_touched else "others"
     counts = {name: int(kinds.get(kind, 0)) for name, kind in _KINDS.items()}
     what = ", ".join(f"{_rows(count)} {_WORDS[name]}" for name, count in counts.items() if count)
-    if row["verdict"] != "different":
+    if row["verdict"] == "unverified":
         what = f"it could not be compared: {row['reason']}"
     if sum(counts.values()) >= LIMIT:
         what += ", or more"
-    return Loss(table=table, **counts, by=by, what=what or "its rows differ", needs_a_word=by != "the run")
+    if not what and row["verdict"] == "different":
+        what = "its rows differ"
+    told = "; ".join(part for part in (what, *beside) if part)
+    return Loss(table=table, **counts, by=by, what=told, needs_a_word=by != "the run")
 
 
 def _rows(count: int) -> str:

@@ -22,7 +22,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres import obstacles, own, session, swap, writes
 from alembook.postgres.connection import Connection, Database
 from alembook.project import state
-from alembook.snapshots import pair
+from alembook.snapshots import additions, pair
 from alembook.steps import copying, losses, undone, whole
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
@@ -147,7 +147,8 @@ def _lose(book: Book, rolled: Rolled, copy: Database, done: Outcomes, *, accept:
     with connections.closing(book.connect()) as live, connections.closing(there()) as here:
         for connection in (live, here):  # large objects are read inside a transaction
             connections.execute(connection, "BEGIN")
-        done.lost = [*losses.between(book, rolled, compared), *losses.beside_tables(live, here)]
+        added = additions.read(live, here)
+        done.lost = [*losses.between(book, rolled, compared, added), *losses.beside_tables(live, here)]
     done.lost += undone.by_others(book, rolled, whole.read(rolled.book, rolled.backup or {}))
     done.checks.append(losses.check(done.lost, accept))
     waits = f"The database {copy.dbname} is ready beside the live one; nothing was swapped."
