@@ -309,6 +309,28 @@ def test_what_changed_nothing_is_refused(shop: Shop) -> None:
     )
 
 
+def test_a_run_that_took_revisions_back(shop: Shop) -> None:
+    """No downgrade undoes it: refused with what to do; its backup brings the rows that its downgrade dropped."""
+    complete(shop)
+    shop.desk.execute("UPDATE orders SET region = 'south' WHERE id = 3")
+    run = shop.begin("7b0000000001")
+    shop.upgrade(run).require()
+    assert shop.desk.ask("SELECT version_num FROM alembic_version") == "7b0000000001"
+    with pytest.raises(errors.UsageError) as caught:
+        shop.roll_back(run, "downgrade")
+    assert str(caught.value) == (
+        f"Run {run.run_id} took revisions back itself: no downgrade undoes that.\n"
+        "  why:  it led from 7b0000000003 to 7b0000000001; what its downgrades dropped is in its backup.\n"
+        f"  next: `alembook rollback {run.run_id} --by restore` brings the rows too; or `alembook run -t demo --to "
+        "7b0000000003` applies the revisions again."
+    )
+    done = shop.roll_back(run, "restore")
+    assert done.error is None, done.error
+    assert done.gate.is_open, done.gate.closed_by
+    assert shop.desk.ask("SELECT region FROM orders WHERE id = 3") == "south"
+    assert shop.unlike_its_backup(run) == []
+
+
 def test_the_page_tables_hold_what_was_lost(shop: Shop) -> None:
     """The record has the table of losses and the receipt says what was kept where."""
     run = complete(shop)

@@ -57,6 +57,7 @@ def execute(configuration: config.Configuration, wanted: Wanted, progress: Progr
     target = configuration.target(taken.target)
     target.require_usable()
     rolled.require_possible(root, taken)
+    rolled.require_way(taken, wanted.way)
     asked = Asked(target=target.name, run=wanted.run, first=_STEP, last=_STEP, confirm=wanted.confirm)
     _require_confirmed(target, asked, wanted)
     folder = _open_attempt(rolled.attempts(root, taken), wanted)

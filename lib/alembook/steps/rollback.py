@@ -158,6 +158,7 @@ def _is_begun(book: Book) -> bool:
 
 
 def _first(book: Book, taken: rolled.Rolled, accept: str) -> replacing.Outcomes:
+    rolled.require_way(taken.book.folder, taken.way)
     rolled.require_changed(taken)
     way = replacing.restore if taken.way == "restore" else taking_back.downgrade
     return way(book, taken, accept=accept)

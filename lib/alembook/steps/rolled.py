@@ -107,6 +107,24 @@ def require_possible(root: Path, folder: archive.RunFolder) -> None:
         )
 
 
+def require_way(folder: archive.RunFolder, way: str) -> None:
+    """Does nothing unless a run that took revisions back is to be taken back by downgrade.
+
+    Raises:
+        errors.UsageError: it is; there is nothing below it to go to.
+    """
+    plan = Plan.from_json((folder.receipt("plan") or {})["plan"])
+    if way == "restore" or plan.direction != "down":
+        return
+    start = ", ".join(plan.start)
+    raise errors.UsageError(
+        f"Run {folder.run_id} took revisions back itself: no downgrade undoes that.",
+        why=f"it led from {start} to {', '.join(plan.goal) or 'base'}; what its downgrades dropped is in its backup.",
+        next=f"`alembook rollback {folder.run_id} --by restore` brings the rows too; or "
+        f"`alembook run -t {folder.target} --to {plan.start[0]}` applies the revisions again.",
+    )
+
+
 def _stands(run: archive.RunFolder) -> bool:
     """Says whether what a run changed is in the database still, as far as its record says."""
     return run.receipt("before") is not None and not run.stated(archive.ROLLED_BACK)
