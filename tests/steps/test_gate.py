@@ -98,6 +98,11 @@ def test_a_way_back_and_a_rehearsal_are_asked_for(prepared: tuple[Desk, archive.
             "a backup of this database at this revision is proven",
             "it is of another database",
         ),
+        (
+            {"backup": {"folder": "backups/gone", "sha256": {f"{n}.dat": "" for n in range(1, 8)}}},
+            "a backup of this database at this revision is proven",
+            "gone or changed on disk: 1.dat, 2.dat, 3.dat, 4.dat, 5.dat and 2 more",
+        ),
         ({"backup": {"outcome": "FAILED"}}, "a backup of this database at this revision is proven", "it is FAILED"),
         ({"rehearsal": {"outcome": "FAILED"}}, "this plan was rehearsed", "the rehearsal is FAILED"),
         ({"rehearsal": {"plan_hash": "abc"}}, "this plan was rehearsed", "another plan was rehearsed: abc"),
@@ -113,6 +118,19 @@ def test_what_is_wrong_is_named(
     assert set(closed) == {name}
     assert closed[name].found.startswith(found)
     assert closed[name].grade is Grade.MUST
+
+
+def test_a_dump_lost_after_the_change_began_is_put_back(prepared: tuple[Desk, archive.RunFolder]) -> None:
+    """Before it another backup is made, afterwards none: the next thing to do differs."""
+    desk, run = prepared
+    written(desk, backup={"folder": "backups/gone", "sha256": {"toc.dat": ""}})
+    (check,) = judged(desk).values()
+    assert check.next == f"`alembook run --run {run.run_id} --only backup`."
+    run.write_receipt("before", {})
+    (check,) = judged(desk).values()
+    assert check.next == (
+        "Put the dump back from a copy of it: a rollback by restore needs it, and no other one can be made now."
+    )
 
 
 def test_an_emergency_lets_ages_and_rehearsal_stand_and_not_the_backup(

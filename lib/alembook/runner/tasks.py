@@ -69,7 +69,7 @@ def planned(plan: Plan) -> Iterator[Task]:
 
 
 def is_current(folder: archive.RunFolder, target: config.Target, task: Task) -> bool:
-    """Says whether what a step has done may stand: a backup or a rehearsal grows old while nothing was begun.
+    """Says whether what a step has done may stand: a backup or a rehearsal grows old, and a dump may be lost.
 
     Args:
         folder: of the run, with a receipt of the step that is PASSED.
@@ -81,7 +81,8 @@ def is_current(folder: archive.RunFolder, target: config.Target, task: Task) -> 
         return receipt is not None
     now = datetime.now(UTC)
     if task.step == "backup":
-        return not gate.is_old(receipt["taken_at"], now, timedelta(minutes=target.backup.max_age_minutes))
+        is_old = gate.is_old(receipt["taken_at"], now, timedelta(minutes=target.backup.max_age_minutes))
+        return not is_old and not gate.damage(target, receipt)
     if task.step == "rehearse":
         is_same = receipt.get("plan_hash") == plan_of(folder).hash
         return is_same and not gate.is_old(receipt["ended_at"], now, timedelta(days=target.rehearsal_max_age_days))

@@ -105,8 +105,8 @@ def make(book: Book, *, keep_scratch: bool = False) -> Backup:
     scratch = proof.scratch
     copy = {"scratch": {"place": scratch.place.kind, "database": scratch.name}} if scratch else {}
     facts = {**made.facts, **kept, "method": made.method, "proof": told, **copy}
-    dumps.note(folder, is_good=is_good, is_proven=is_proven and proof.facts.get("how") != "recent", facts=facts)
-    removed = dumps.prune(book) if is_good else []
+    dumps.note(book, folder, is_good=is_good, is_proven=is_proven and proof.facts.get("how") != "recent", facts=facts)
+    removed = dumps.prune(book, folder) if is_good else []
     receipt = book.finish(checks, {**facts, "removed": removed})
     return Backup.of(receipt, tables=made.original.found.tables)
 

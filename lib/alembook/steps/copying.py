@@ -10,12 +10,11 @@ from typing import Any
 from psycopg2 import sql
 
 from alembook import archive, errors
-from alembook.archive.manifest import sha256
 from alembook.postgres import connection as connections
 from alembook.postgres import identity, needs, own, restoring, swap
 from alembook.postgres.connection import Connection, Database
 from alembook.snapshots import measurement
-from alembook.steps import before, making, whole
+from alembook.steps import before, dumps, making, whole
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate
@@ -141,14 +140,9 @@ def dump(book: Book, rolled: Rolled) -> Path:
     folder = Path(book.target.folder, receipt["folder"])
     if book.target.backup.command and not str(receipt.get("method", "")).startswith("pg_dump"):
         raise _no_dump(rolled, f"backup.command made it ({receipt.get('backup', '')}): only its maker restores it.")
-    wrong = [name for name, digest in receipt["sha256"].items() if not _is_same(folder / name, digest)]
-    if wrong:
+    if wrong := dumps.wrong(folder, receipt):
         raise _no_dump(rolled, f"{len(wrong)} of its files are gone or changed: {', '.join(wrong[:_LISTED])}.")
     return folder
-
-
-def _is_same(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path) == digest
 
 
 def _no_dump(rolled: Rolled, why: str) -> errors.RollbackFailed:

@@ -13,9 +13,11 @@ from alembook import archive, config, errors
 from alembook.postgres import activity, identity
 from alembook.postgres import connection as connections
 from alembook.project.plan import Plan, Stage
-from alembook.steps import before
+from alembook.steps import before, dumps
 from alembook.steps.runbook import Book, receipt_stem
 from alembook.verdict import Check, Grade, Outcome
+
+_LISTED = 5
 
 
 def judge(book: Book) -> tuple[Check, ...]:
@@ -101,14 +103,14 @@ def _instant(text: str) -> datetime:
 def _backup(book: Book, plan: Plan, server: identity.Identity) -> list[Check]:
     """Judges the run's backup: of this database, where the plan begins, proven, and young when the change begins."""
     receipt = book.folder.receipt(receipt_stem("backup"))
-    wrong = _wrong_backup(receipt, plan, server)
+    wrong = [*_wrong_backup(receipt, plan, server), *damage(book.target, receipt)]
     limit = timedelta(minutes=book.target.backup.max_age_minutes)
     proven = Check(
         name="a backup of this database at this revision is proven",
         outcome=Outcome.FAILED if wrong else Outcome.PASSED,
         expected=f"one of {server.database} at {', '.join(plan.start) or 'base'}, restored and compared",
         found="; ".join(wrong) or f"of {receipt['taken_at'] if receipt else ''}",
-        next=f"`alembook run --run {book.folder.run_id} --only backup`." if wrong else "",
+        next=_other_way_back(book) if wrong else "",
     )
     if receipt is None or before.is_taken(book):
         return [proven]
@@ -123,6 +125,22 @@ def _backup(book: Book, plan: Plan, server: identity.Identity) -> list[Check]:
             next=f"`alembook run --run {book.folder.run_id} --only backup` makes a fresh one." if old else "",
         ),
     ]
+
+
+def _other_way_back(book: Book) -> str:
+    """Returns what to do where the backup is no way back; once the change began, no other one can be made."""
+    if before.is_taken(book):
+        return "Put the dump back from a copy of it: a rollback by restore needs it, and no other one can be made now."
+    return f"`alembook run --run {book.folder.run_id} --only backup`."
+
+
+def damage(target: config.Target, receipt: Mapping[str, Any] | None) -> list[str]:
+    """Returns what is wrong with a backup's files on disk, in words; the largest are not read again."""
+    if receipt is None or not receipt.get("folder"):
+        return []
+    wrong = dumps.wrong(target.folder / receipt["folder"], receipt, limit_bytes=dumps.QUICK_BYTES)
+    more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+    return [f"gone or changed on disk: {', '.join(wrong[:_LISTED])}{more}"] if wrong else []
 
 
 def _wrong_backup(receipt: Mapping[str, Any] | None, plan: Plan, server: identity.Identity) -> list[str]:
