@@ -6,6 +6,7 @@ import pytest
 
 from alembook.postgres import connection as connections
 from alembook.postgres.embedded import Server
+from alembook.steps import backfill
 from alembook.verdict import Grade, Outcome
 from tests.steps.conftest import Desk, closed_by, noticed
 
@@ -186,6 +187,48 @@ def test_what_the_run_itself_did_is_damage_whoever_else_writes(desk: Desk) -> No
         "200",
         "the run itself removed 1 row, and no rule declares it",
     )
+
+
+NICKNAMES = """
+from alembook.backfills import SQL, Backfill
+
+backfill = Backfill(
+    name="nicknames",
+    after="2b0000000042",
+    table="people",
+    key=("id",),
+    pending="nickname IS NULL",
+    apply=SQL(
+        "UPDATE people SET nickname = 'n' FROM batch WHERE people.id = batch.id",
+        "INSERT INTO heap SELECT id, 'moved' FROM batch",
+    ),
+)
+"""
+
+
+def test_what_a_backfill_did_is_told_from_traffic(desk: Desk) -> None:
+    """Counted in each batch; with a batch of which nothing was told, its tables are judged strictly."""
+    folder = desk.folder / "project/migrations/backfills"
+    folder.mkdir()
+    (folder / "nicknames.py").write_text(NICKNAMES, encoding="utf-8")
+    desk.configure(writers="running")
+    desk.migrate("head")
+    with desk.book("backfill", stage=1) as book:
+        backfill.run(book).require()
+    desk.execute("INSERT INTO heap VALUES (1, 'by the application'); INSERT INTO people (name) VALUES ('new')")
+    found = {check.name: check for check in desk.verify().checks}
+    heap, people = found["rows of public.heap"], found["rows of public.people"]
+    assert (heap.outcome, heap.found, heap.why) == (
+        Outcome.FAILED,
+        "151",
+        "the run itself added 100 rows, and no rule declares it",
+    )
+    assert (people.grade, people.outcome) == (Grade.SHOULD, Outcome.UNVERIFIED)
+    events = desk.run().path / "events/50_backfill.s1.kernel.jsonl"
+    told = [line for line in events.read_text(encoding="utf-8").splitlines() if "backfill_batch" not in line]
+    events.write_text("\n".join(told) + "\n", encoding="utf-8")
+    people = closed_by(desk.verify())["rows of public.people"]
+    assert (people.outcome, people.why) == (Outcome.FAILED, "1 row too many")
 
 
 def test_a_sequence_that_cannot_be_asked_is_unverified(done: Desk) -> None:

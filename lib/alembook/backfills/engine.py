@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from alembook import errors
-from alembook.backfills import batch, keyed
+from alembook.backfills import batch, changes, keyed
 from alembook.backfills.declaration import Backfill
 from alembook.backfills.keyed import KeyedTable
 from alembook.backfills.ledger import Ledger, Progress
@@ -79,8 +79,9 @@ def run(
         ledger: schema of the progress rows; None keeps none.
         run_id: the run the progress belongs to.
         still_right: called before each batch; raises when the run must not go on (its session is lost).
-        on_batch: called with events: started(pending, resumed_from), batch(rows, ms, size, rows_done, pending), retry(
-            sqlstate, attempt, wait_ms), pass(number, pending), finished(rows_done, batches, seconds); never a key.
+        on_batch: called with events: started(pending, resumed_from), batch(rows, ms, size, rows_done, pending, changes
+            as of ``changes.since``), retry(sqlstate, attempt, wait_ms), pass(number, pending), finished(rows_done,
+            batches, seconds); never a key.
         attempts: tries of one batch that the server rolls back for the sake of others.
         pace: rule for batch sizes; by default ``policy.batch_ms`` for each.
 
@@ -203,7 +204,9 @@ class _Walk:
             found, last = batch.fill(self.connection, table, position, size)
             if not found:
                 return None
+            then = changes.read(self.connection, self.declared)
             batch.apply(self.connection, self.declared)
+            changed = changes.since(then, changes.read(self.connection, self.declared))
             left = batch.left(self.connection, table)
             if left == found and not self.batches:
                 raise self._idle(found)
@@ -211,15 +214,15 @@ class _Walk:
         milliseconds = (time.monotonic() - started) * 1000
         if found == size:
             self.size = self.pace.after(size, milliseconds)
-        self._record(found - left, milliseconds, size)
+        self._record(found - left, milliseconds, size, changed)
         return last, left
 
-    def _record(self, rows: int, milliseconds: float, size: int) -> None:
+    def _record(self, rows: int, milliseconds: float, size: int, changed: changes.Counts | None) -> None:
         self.batches.append((datetime.now(UTC), rows, milliseconds, size))
         self.rows_done += rows
         self.pending = max(self.pending - rows, 0)
         told = {"rows": rows, "ms": round(milliseconds, 1), "size": size}
-        self._tell("batch", **told, rows_done=self.rows_done, pending=self.pending)
+        self._tell("batch", **told, rows_done=self.rows_done, pending=self.pending, changes=changed)
 
     def _wait(self, state: str, attempt: int) -> None:
         self.size = self.pace.after_refusal(self.size)

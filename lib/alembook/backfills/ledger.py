@@ -105,6 +105,18 @@ def exists(connection: connections.Connection, schema: str) -> bool:
     return bool(connections.scalar(connection, statements.load(__package__, "ledger_find.sql"), {"schema": schema}))
 
 
+def batches(connection: connections.Connection, schema: str | None, run_id: str) -> dict[str, int]:
+    """Returns how many batches of each backfill a run has committed, by its name; nothing where none are kept.
+
+    Raises:
+        errors.QueryFailed: the ledger cannot be read.
+    """
+    if schema is None or not exists(connection, schema):
+        return {}
+    query = sql.SQL(statements.load(__package__, "ledger_batches.sql")).format(schema=sql.Identifier(schema))
+    return {row["name"]: int(row["batches"]) for row in connections.rows(connection, query, {"run_id": run_id})}
+
+
 def ensure(connection: connections.Connection, schema: str) -> None:
     """Makes schema and table when the table is not there. Raises errors.QueryFailed: the role may not."""
     if not exists(connection, schema):

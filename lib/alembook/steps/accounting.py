@@ -73,7 +73,8 @@ def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         executed = touched.executed(book, connection)
         there = before.outline(book, connection)
-        own = touched.own_rows(book, there, backfilled=touched.backfilled(book, connection), executed=executed)
+        backfilled = touched.backfilled(book, connection)
+        own = touched.own_rows(book, connection, there, backfilled=backfilled, executed=executed)
         only = None if earlier.scope.tables is None else earlier.scope.tables | (there - earlier.there)
         now = before.measure(book, connection, earlier=earlier.columns, only=only)
         return Seen(

@@ -6,10 +6,11 @@ A table counts when its name stands in a text as a word, and when the database c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from alembook.backfills import SQL, Backfill, declaration
+from alembook.backfills import SQL, Backfill, declaration, ledger
 from alembook.postgres import connection as connections
 from alembook.project.findings import hidden
 from alembook.snapshots import checks, reach
@@ -65,14 +66,15 @@ def scope(book: Book, connection: connections.Connection, rules: checks.Declared
 def executed(book: Book, connection: connections.Connection) -> set[str]:
     """Returns the tables that the statements this run executed, and its backfills, lead to, or the server says so.
 
-    The server counts the rows a revision changes, in whatever table: a name that was put together in a function stands
-    in no statement.
+    The server counts the rows a revision or a batch changes, in whatever table: a name that was put together in a
+    function stands in no statement.
 
     Raises:
         errors.QueryFailed: the catalogue cannot be read.
     """
     named = reach.read(connection).named({word for text in _executed(book) for word in reach.words(text)})
-    return named | {table for changes in _counted(book).values() for table in changes or ()}
+    counted = (*_counted(book).values(), *(_batches(book, connection) or ()))
+    return named | {table for changes in counted for table in changes or ()}
 
 
 def backfilled(book: Book, connection: connections.Connection) -> set[str]:
@@ -81,26 +83,35 @@ def backfilled(book: Book, connection: connections.Connection) -> set[str]:
 
 
 def own_rows(
-    book: Book, tables: Collection[str], *, backfilled: Collection[str], executed: Collection[str]
+    book: Book,
+    connection: connections.Connection,
+    tables: Collection[str],
+    *,
+    backfilled: Collection[str],
+    executed: Collection[str],
 ) -> dict[str, int]:
     """Returns how many rows the run itself added to tables, those it removed taken off; tables left out: not known.
 
-    The server counts them in each revision's own transaction, so what others write meanwhile is not in them. It is not
-    known where a revision truncates, commits in its middle, or was not told to its end; nor what a backfill added.
+    The server counts them in the transaction of each revision and each batch, so what others write meanwhile is not in
+    them. It is not known where one truncates, a revision commits in its middle or was not told to its end, and of a
+    backfill's tables where a kill came between a batch's commit and its event: the ledger has more batches then.
 
     Args:
         book: with a plan.
+        connection: to the database, for the ledger.
         tables: "schema.table" of what is asked for.
         backfilled: those that backfills lead to.
         executed: those that any statement of the run leads to: it added nothing to the others.
     """
     counted = _counted(book)
     sums: dict[str, int] = {}
-    for changes in counted.values():
+    batches = _batches(book, connection) if backfilled else []
+    for changes in (*counted.values(), *(batches or ())):
         for table, rows in (changes or {}).items():
             sums[table] = sums.get(table, 0) + rows["inserted"] - rows["deleted"]
     is_known = all(counted.get(revision) is not None for revision in book.plan().order())
-    known = {name for name in tables if name not in executed or (is_known and name not in backfilled)}
+    unknown = set() if is_known and batches is not None else set(backfilled) if is_known else set(executed)
+    known = set(tables) - unknown
     return {name: sums.get(name, 0) for name in known}
 
 
@@ -109,6 +120,18 @@ def _counted(book: Book) -> dict[str, Mapping[str, Mapping[str, int]] | None]:
     stems = [f"{notebook_stem('upgrade', stage.number)}.agent" for stage in book.plan().stages]
     told = [event for stem in stems for event in book.folder.events_of(stem) if event["event"] == "revision_committed"]
     return {event["revision"]: event.get("changes") for event in told}
+
+
+def _batches(book: Book, connection: connections.Connection) -> list[Mapping[str, Mapping[str, int]]] | None:
+    """Returns what each batch of the plan's backfills changed; None where that of any committed one is not known."""
+    plan = book.plan()
+    stems = [f"{notebook_stem('backfill', stage.number)}.kernel" for stage in plan.stages]
+    told = [event for stem in stems for event in book.folder.events_of(stem) if event["event"] == "backfill_batch"]
+    changes = [event.get("changes") for event in told]
+    kept = ledger.batches(connection, book.target.ledger, book.folder.run_id)
+    counts = Counter(event["name"] for event in told)
+    is_whole = all(counts[name] == kept.get(name) for stage in plan.stages for name in stage.backfills)
+    return [each for each in changes if each is not None] if is_whole and None not in changes else None
 
 
 def _hidden(book: Book) -> Iterator[str]:
