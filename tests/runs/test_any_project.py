@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from alembook.postgres.connection import Connection, Database, connect, rows, scalar
-from tests.conftest import MAJORS
 from tests.runs.conftest import ROOT, Workplace
 
 #: Copies go to the target's own server, which is there: one more server for each run takes seconds and shows nothing.
@@ -170,16 +169,12 @@ KINDS = {
 
 @pytest.fixture
 def connection(database: Database) -> Iterator[Connection]:
-    """Yields a connection to the target."""
+    """Yields a connection to the target, on PostgreSQL 18, then 16."""
     with contextlib.closing(connect(database, application_name="alembook test")) as opened:
         yield opened
 
 
-#: How env.py is driven has nothing to do with the server: the kinds take turns, and one is run on both.
-_BOTH = [("generic", 16), *((name, MAJORS[place % len(MAJORS)]) for place, name in enumerate(KINDS))]
-
-
-@pytest.mark.parametrize(("name", "server"), _BOTH, indirect=["server"])
+@pytest.mark.parametrize("name", KINDS)
 def test_forward_and_back(tmp_path: Path, database: Database, connection: Connection, name: str) -> None:
     """To head, then back: each revision in a commit of its own, and its rows as they should be at both ends."""
     kind = KINDS[name]
@@ -216,7 +211,6 @@ def test_a_transaction_that_cannot_be_left(tmp_path: Path, database18: Database,
     assert scalar(connection18, "SELECT to_regclass('alembic_version')") is None
 
 
-@pytest.mark.parametrize("server", [16], indirect=True)
 def test_branches(tmp_path: Path, database: Database, connection: Connection) -> None:
     """Two bases, labels, a merge and a dependency: by the beginning of an id, by label, to all heads, and back."""
     place = bring(tmp_path, "branches", database)
