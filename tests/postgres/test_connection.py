@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -221,6 +222,32 @@ def test_a_connection_says_who_it_is(database18: Database) -> None:
         assert connections.scalar(connection, "SHOW lock_timeout") == "2s"
         assert connections.scalar(connection, "SHOW default_transaction_read_only") == "off"
     assert connection.closed
+
+
+def test_no_time_limit_of_a_role_or_a_database_ends_a_session(database: Database) -> None:
+    """They are off, whatever the database says, but where one was given."""
+    named = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+    with connections.closing(connections.connect(database, application_name="alembook test")) as connection:
+        named += ["transaction_timeout"] if connection.server_version >= 170_000 else []
+        for name in named:
+            connections.execute(connection, f"ALTER DATABASE \"{database.dbname}\" SET {name} = '70ms'")
+    given = {"statement_timeout": "2s"}
+    for settings in ({}, given):
+        with connections.closing(
+            connections.connect(database, application_name="alembook test", settings=settings)
+        ) as limited:
+            connections.execute(limited, "BEGIN; SELECT pg_sleep(0.1); COMMIT")
+            found = {name: connections.scalar(limited, f"SHOW {name}") for name in named}
+            assert found == {**dict.fromkeys(named, "0"), **settings}
+            assert connections.scalar(limited, "SHOW tcp_keepalives_idle") in {"0", "30"}  # 0: over a unix socket
+
+
+def test_settings_of_a_client_program(database18: Database) -> None:
+    """They stand behind the options of the reference."""
+    database = replace(database18, parameters={"options": "-c work_mem=1MB"})
+    assert database.environment({"a": "1", "b": "off"})["PGOPTIONS"] == "-c work_mem=1MB -c a=1 -c b=off"
+    assert database.environment()["PGOPTIONS"] == "-c work_mem=1MB"
+    assert "PGOPTIONS" not in database18.environment()
 
 
 def test_a_setting_the_server_does_not_know(database18: Database, connection18: Connection) -> None:

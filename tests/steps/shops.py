@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import psycopg2
 from psycopg2 import sql
 
 from alembook import archive, errors
@@ -109,8 +110,7 @@ class Shop:
 
     def as_app(self, query: str) -> object:
         """Returns what a query gives the application's role."""
-        where = replace(self.desk.database, user=APP)
-        with contextlib.closing(connections.connect(where, application_name="app")) as connection:
+        with contextlib.closing(psycopg2.connect(replace(self.desk.database, user=APP).conninfo())) as connection:
             return connections.scalar(connection, query)
 
     def own(self, name: str = "") -> own.Own:

@@ -73,8 +73,7 @@ def _database(text: str, config_file: Path | None) -> connections.Database:
 
 
 def _connect(database: connections.Database) -> connections.Connection:
-    settings = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
-    return connections.connect(database, application_name="alembook compare", read_only=True, settings=settings)
+    return connections.connect(database, application_name="alembook compare", read_only=True)
 
 
 @contextmanager

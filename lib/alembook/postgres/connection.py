@@ -57,6 +57,19 @@ _VARIABLES = {
 }
 _URL = re.compile(r"(?P<engine>[A-Za-z]\w*)(\+(?P<driver>\w+))?://")
 _CONNECT_TIMEOUT_S = "10"
+#: A role's or a database's limits for its sessions would end ours between two steps, or a query over a large table
+#: (PostgreSQL manual, 19.11.1 Statement Behavior): parameter -> the version that has it.
+_UNLIMITED = {
+    "statement_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "idle_session_timeout": 140_000,
+    "transaction_timeout": 170_000,
+}
+_KEEPALIVE_S = "30"
+_SET = """
+    SELECT set_config(name, value, false)
+      FROM unnest(%(names)s::text[], %(values)s::text[]) AS wanted (name, value)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +166,16 @@ class Database:
         """Returns another database of the same server."""
         return replace(self, dbname=dbname)
 
-    def environment(self) -> dict[str, str]:
-        """Returns the PG* variables that take a client program to this database: no secret in its arguments."""
+    def environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Returns the PG* variables that take a client program to this database: no secret in its arguments.
+
+        Args:
+            settings: run-time parameters of its sessions (name -> value), without spaces.
+        """
         named = {"PGHOST": self.host, "PGPORT": str(self.port or ""), "PGUSER": self.user, "PGPASSWORD": self.password}
         rest = {_VARIABLES[name]: value for name, value in self.parameters.items() if name in _VARIABLES}
+        options = [rest.get("PGOPTIONS", ""), *(f"-c {name}={value}" for name, value in (settings or {}).items())]
+        rest["PGOPTIONS"] = " ".join(options).strip()
         wanted = {"PGCONNECT_TIMEOUT": _CONNECT_TIMEOUT_S, **named, "PGDATABASE": self.dbname, **rest}
         return {name: value for name, value in wanted.items() if value}
 
@@ -189,7 +208,7 @@ def connect(
     read_only: bool = False,
     settings: Mapping[str, str] | None = None,
 ) -> Connection:
-    """Returns a new connection in autocommit mode.
+    """Returns a new connection in autocommit mode, which no time limit of its role or database ends.
 
     Args:
         database: where.
@@ -209,11 +228,12 @@ def connect(
     except psycopg2.OperationalError as error:
         raise connect_failed(database.label(), database.password, error) from error
     connection.autocommit = True
-    wanted = {"default_transaction_read_only": "on"} if read_only else {}
+    wanted = {name: "0" for name, since in _UNLIMITED.items() if connection.server_version >= since}
+    wanted |= {"tcp_keepalives_idle": _KEEPALIVE_S, **({"default_transaction_read_only": "on"} if read_only else {})}
+    wanted |= settings or {}
     try:
         _refuse_pooler(connection, database)
-        for name, value in {**wanted, **(settings or {})}.items():
-            execute(connection, "SELECT set_config(%(name)s, %(value)s, false)", {"name": name, "value": value})
+        execute(connection, _SET, {"names": list(wanted), "values": list(wanted.values())})
     except BaseException:
         connection.close()
         raise

@@ -59,6 +59,9 @@ _TABLES = """
      ORDER BY pg_relation_size(c.oid) DESC
 """
 
+#: Its sessions wait for each other; they write whatever the role's or the database's default is. It sets the rest.
+_SESSIONS = {"idle_session_timeout": "0", "default_transaction_read_only": "off"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
@@ -146,7 +149,7 @@ def restore(
         finished = process.run(
             argv,
             environment=config.child_environment(
-                {**database.environment(), "PGAPPNAME": application_name, "LC_ALL": "C"}
+                {**database.environment(_SESSIONS), "PGAPPNAME": application_name, "LC_ALL": "C"}
             ),
             on_line=told.take,
             death_signal=signal.SIGTERM,
@@ -178,7 +181,7 @@ def analyze(database: Database, *, application_name: str, jobs: int = 1) -> floa
 
     def drain(_number: int) -> None:
         with connections.closing(connections.connect(database, application_name=application_name)) as connection:
-            connections.execute(connection, "SET statement_timeout = 0; SET lock_timeout = 0")
+            connections.execute(connection, "SET lock_timeout = 0")
             with contextlib.suppress(queue.Empty):
                 while True:
                     connections.execute(connection, f"ANALYZE {todo.get_nowait()}")

@@ -48,11 +48,7 @@ class Held:
         self.session = Session(
             mutex=mutex_of(version_table), nonce=int.from_bytes(secrets.token_bytes(8), "big", signed=True)
         )
-        self._connection = connections.connect(
-            database,
-            application_name=application_name,
-            settings={"idle_session_timeout": "0", "tcp_keepalives_idle": "30"},
-        )
+        self._connection = connections.connect(database, application_name=application_name)
         try:
             self._acquire()
         except BaseException:

@@ -155,8 +155,7 @@ def _rehearsed(book: Book, copy: _Copy, record: str) -> _Copy | None:
 
 
 def _connect(book: Book, database: Database) -> connections.Connection:
-    settings = {"idle_in_transaction_session_timeout": "0"}
-    return connections.connect(database, application_name=book.application_name, read_only=True, settings=settings)
+    return connections.connect(database, application_name=book.application_name, read_only=True)
 
 
 def _compared(

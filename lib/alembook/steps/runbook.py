@@ -109,7 +109,6 @@ class Book:
         """Returns a new connection to the target; by default it cannot write. Raises as ``connection.connect``."""
         bounds = {
             "client_connection_check_interval": "1s",
-            "idle_in_transaction_session_timeout": "0",
             "lock_timeout": f"{self.target.limits.lock_timeout_ms}ms",
         }
         return connections.connect(
