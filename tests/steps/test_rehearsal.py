@@ -121,9 +121,11 @@ def test_keys_are_left_out_where_they_may_not_be_shown(tmp_path: Path, database1
     """How many rows is said, and by which query one finds them; no key is in the record."""
     desk = prepared(tmp_path, "surprising", database18)
     desk.execute(FILLED)
-    [failing] = rehearse(desk, "5b0000000004").gate.closed_by
+    found = rehearse(desk, "5b0000000004")
+    [failing] = found.gate.closed_by
     assert failing.found == "SQLSTATE 23514, table accounts, constraint accounts_age, 2 rows"
     assert failing.why.endswith("; keys are left out (verify.show_keys)")
+    assert "NOT (age &gt;= 0)" in found.judged().markup
     with desk.connect() as connection:
         assert [row["key"] for row in connections.rows(connection, failing.query)] == ["1", "2"]
 
@@ -136,6 +138,30 @@ def counters(desk: Desk) -> Any:
             (SELECT md5(string_agg(concat_ws(' ', oid, relname, relfilenode, relkind), ',' ORDER BY oid)) FROM pg_class
               WHERE oid >= 16384 AND relnamespace <> 'pg_toast'::regnamespace))
     """)
+
+
+def assert_traced(found: Rehearsal) -> None:
+    """Statement by statement: locks, what was written anew, rows and WAL; and the sizes, on the page and as a table."""
+    traced = {row["statement"]: row for row in found.traced.to_dict("records")}
+    volatile = traced["ALTER TABLE orders ADD COLUMN token UUID DEFAULT gen_random_uuid()"]
+    assert volatile["locks taken"] == "ACCESS EXCLUSIVE public.orders"
+    assert volatile["written anew"] == "table public.orders, index public.orders_pkey"
+    assert volatile["wal_bytes"] > 0
+    assert volatile["ms"] > 0
+    index = traced["CREATE INDEX orders_customer_id ON orders (customer_id)"]
+    assert (index["locks taken"], index["written anew"]) == ("SHARE public.orders", "")
+    beside = traced["CREATE INDEX CONCURRENTLY customers_code ON customers (code)"]
+    assert beside["locks taken"] == "not observed: outside a transaction"
+    loop = [row for row in traced.values() if row["statement"].startswith("UPDATE customers SET code")]
+    assert sum(row["rows"] for row in loop if row["times"] > 1) == 30
+    assert not [text for text in traced if "alembic_version" in text]
+    assert "table public.orders, index public.orders_pkey" in repr(found.statements())
+    assert found.grown["table"].tolist()[0] == "the whole copy"
+    assert found.grown["after_bytes"].tolist()[0] == found.facts["size_after_bytes"]
+    assert "public.orders" in repr(found.sizes())
+    assert found.path is not None
+    kept = found.path.parent / "tables/rehearsed_statements.csv"
+    assert len(kept.read_text(encoding="utf-8").splitlines()) == len(found.traced) + 1
 
 
 def test_it_observes_and_touches_nothing(tmp_path: Path, database18: Database) -> None:
@@ -164,6 +190,7 @@ def test_it_observes_and_touches_nothing(tmp_path: Path, database18: Database) -
     ]
     assert "values of total" in repr(found.way_back())
     assert "readers and writers" in repr(found.locks())
+    assert_traced(found)
     assert "7 revisions" in repr(found.timeline())
 
 

@@ -17,7 +17,18 @@ from alembook import display, errors
 from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Fingerprint
 from alembook.snapshots import measurement
-from alembook.steps import advice, backfill, misfits, observed, rehearsing, standing, upgrade, verification, wayback
+from alembook.steps import (
+    advice,
+    backfill,
+    misfits,
+    observed,
+    rehearsing,
+    standing,
+    traces,
+    upgrade,
+    verification,
+    wayback,
+)
 from alembook.steps.receipt import Receipt
 from alembook.steps.rehearsing import Copy
 from alembook.steps.runbook import Book
@@ -36,6 +47,8 @@ class Rehearsal(Receipt):
         held: one row per revision and table it locked, as ``observed.LOCKS``.
         spans: what the timeline shows, as ``observed.SPANS``.
         losses: what the way back does not bring back, as ``wayback.LOSSES``.
+        traced: one row per statement, as ``traces.STATEMENTS``.
+        grown: the copy's size and its tables', as ``traces.SIZES``.
         parts: receipts of the steps on the copy, in order.
     """
 
@@ -43,6 +56,8 @@ class Rehearsal(Receipt):
     held: pd.DataFrame
     spans: pd.DataFrame
     losses: pd.DataFrame
+    traced: pd.DataFrame
+    grown: pd.DataFrame
     parts: tuple[Receipt, ...] = ()
 
     def timeline(self) -> display.Plot | display.Html:
@@ -56,6 +71,20 @@ class Rehearsal(Receipt):
     def locks(self) -> display.Html:
         """Returns the strongest lock of each revision on each table, and what was written anew."""
         return display.table(self.held, limit=200, empty="no revision locked a table that was there before")
+
+    def judged(self) -> display.Html:
+        """Returns the checks, failing ones first, and below them the query behind each that closes the gate."""
+        checks = super(Rehearsal, self).judged()
+        closed: list[tuple[Check, dict[str, str]]] = [(check, {}) for check in self.gate.closed_by if check.query]
+        return display.together(checks, display.explained(closed, empty="")) if closed else checks
+
+    def statements(self) -> display.Html:
+        """Returns what single statements locked and wrote: those that write a table anew, then the slowest."""
+        return display.table(traces.slowest(self.traced), limit=50, empty="no statement was rehearsed")
+
+    def sizes(self) -> display.Html:
+        """Returns the size of the copy before and after, and of the tables whose size changed."""
+        return display.table(self.grown, empty="nothing was rehearsed")
 
     def way_back(self) -> display.Html:
         """Returns what does not come back by downgrade, table by table."""
@@ -77,6 +106,8 @@ class _Seen:
     revisions: list[observed.Revision] = field(default_factory=list)
     tables: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(measurement.DTYPES)))
     back: wayback.WayBack | None = None
+    traced: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=traces.STATEMENTS))
+    grown: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=traces.SIZES))
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -132,6 +163,8 @@ def _receipt(receipt: Receipt, book: Book, seen: _Seen) -> Rehearsal:
         held=observed.locks_frame(seen.revisions, seen.tables),
         spans=observed.spans_frame(seen.revisions),
         losses=seen.back.losses() if seen.back else pd.DataFrame(columns=wayback.LOSSES),
+        traced=seen.traced,
+        grown=seen.grown,
         parts=tuple(seen.parts),
     )
 
@@ -160,11 +193,15 @@ def _perform(copy: Copy, seen: _Seen) -> None:
         if part.gate.closed_by:
             break
     seen.revisions = observed.read(copy.folder, copy.plan)
+    seen.traced = traces.statements(copy.folder, copy.plan)
+    copy.book.folder.write_table("rehearsed_statements", seen.traced)
     start = wayback.at_start(watch, schema)
-    seen.tables = start.tables
-    seen.facts = {**_measured(copy, seen, schema), "size_before_bytes": size, "size_after_bytes": _size(watch)}
+    seen.tables, sizes = start.tables, (size, _size(watch))
+    seen.grown = traces.sizes(start.tables, start.tables, sizes)
+    seen.facts = {**_measured(copy, seen, schema), "size_before_bytes": sizes[0], "size_after_bytes": sizes[1]}
     if seen.parts[-1].step == "verify":  # whatever it says: what the way back loses is worth knowing
         end = _end(copy, watch)
+        seen.grown = traces.sizes(start.tables, end.tables, sizes)
         copy.folder.write_receipt("fingerprint.end", end.schema.to_json())
         seen.back = wayback.tried(copy, start, end)
         copy.is_at_end = seen.back.again is not None
