@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from alembook import errors
+from alembook import archive, errors
 from alembook.postgres import beside, fingerprint
 from alembook.postgres import connection as connections
 from alembook.project import state
@@ -127,9 +127,9 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
     Raises:
         errors.ArchiveFailed: a table of it is missing.
     """
-    objects = pd.read_csv(_table(book, receipt, "fingerprint"), keep_default_na=False)
+    objects = pd.read_csv(table(book.folder, receipt, "fingerprint"), keep_default_na=False)
     places = pd.read_csv(
-        _table(book, receipt, "backup_positions"),
+        table(book.folder, receipt, "backup_positions"),
         dtype=dict(_POSITIONS),
         keep_default_na=False,
         na_values={"position": [""], "after": [""]},
@@ -140,9 +140,9 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
         found=measurement.Measurement(
             taken_at=datetime.fromisoformat(receipt["taken_at"]),
             snapshot="",
-            tables=measurement.read_csv(_table(book, receipt, "backup")),
-            columns=measurement.read_csv(_table(book, receipt, "backup_columns"), measurement.COLUMN_DTYPES),
-            sequences=measurement.read_csv(_table(book, receipt, "backup_sequences"), sequences.DTYPES),
+            tables=measurement.read_csv(table(book.folder, receipt, "backup")),
+            columns=measurement.read_csv(table(book.folder, receipt, "backup_columns"), measurement.COLUMN_DTYPES),
+            sequences=measurement.read_csv(table(book.folder, receipt, "backup_sequences"), sequences.DTYPES),
             apart={},
             unread=dict(receipt["unread"]),
             left_out=dict(receipt["left_out"]),
@@ -155,14 +155,18 @@ def read(book: Book, receipt: Mapping[str, Any]) -> Whole:
     )
 
 
-def _table(book: Book, receipt: Mapping[str, Any], name: str) -> Path:
-    """Returns the file of a table: the one the receipt names, or its last attempt where the receipt names none."""
-    pattern, folder = re.compile(re.escape(name) + r"(\.a(\d+))?\.csv"), book.folder.path / "tables"
+def table(run: archive.RunFolder, receipt: Mapping[str, Any], name: str) -> Path:
+    """Returns the file of a table of a backup: the one its receipt names, or the last attempt where that names none.
+
+    Raises:
+        errors.ArchiveFailed: it is missing.
+    """
+    pattern, folder = re.compile(re.escape(name) + r"(\.a(\d+))?\.csv"), run.path / "tables"
     names = receipt.get("kept_in") or [path.name for path in folder.iterdir()]
     matches = [match for each in names if (match := pattern.fullmatch(each)) and (folder / each).is_file()]
     if not matches:
         raise errors.ArchiveFailed(
-            f"tables/{name}.csv is not in the record of run {book.folder.run_id}.",
+            f"tables/{name}.csv is not in the record of run {run.run_id}.",
             why="nothing can be held against the backup without it.",
             next="Restore the run's folder from a copy of the archive.",
             state="unchanged: nothing was swapped, and no revision was taken back.",
