@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from alembook import archive, errors
@@ -329,12 +328,3 @@ def test_a_run_that_took_revisions_back(shop: Shop) -> None:
     assert done.gate.is_open, done.gate.closed_by
     assert shop.desk.ask("SELECT region FROM orders WHERE id = 3") == "south"
     assert shop.unlike_its_backup(run) == []
-
-
-def test_the_page_tables_hold_what_was_lost(shop: Shop) -> None:
-    """The record has the table of losses and the receipt says what was kept where."""
-    run = complete(shop)
-    done = shop.roll_back(run, "restore")
-    folder = shop.desk.run()
-    assert pd.read_csv(folder.path / "tables/lost.csv")["table"].tolist() == ["public.labels"]
-    assert done.facts["kept"]["the failed database"] in str(folder.receipt("rollback"))

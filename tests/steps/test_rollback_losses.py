@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from alembook import errors
 from alembook.postgres.embedded import Server
-from tests.steps.shops import Shop, opened
+from tests.steps.shops import Shop, complete, opened
 
 
 @pytest.fixture
@@ -47,3 +49,18 @@ def test_what_the_application_put_into_tables_and_columns_of_the_run_needs_a_wor
     again = shop.roll_back(run, "restore", again=True)
     assert again.gate.is_open, (again.error, again.gate.closed_by)
     assert again.losses["by"].tolist() == ["the run", "the run"]
+
+
+def test_the_page_tables_hold_what_was_lost(shop: Shop) -> None:
+    """The record has the table of losses and says what was kept; a password that is a column's name breaks nothing."""
+    shop.desk.execute("ALTER TABLE customers ADD COLUMN password text DEFAULT 'x'; CREATE TABLE password (id int)")
+    reference = replace(shop.desk.database, password="password").url("libpq")
+    (shop.desk.folder / "database-url").write_text(reference, encoding="utf-8")
+    run = complete(shop)
+    done = shop.roll_back(run, "restore")
+    assert done.gate.is_open, (done.error, done.gate.closed_by)
+    folder = shop.desk.run()
+    assert pd.read_csv(folder.path / "tables/lost.csv")["table"].tolist() == ["public.labels"]
+    assert done.facts["kept"]["the failed database"] in str(folder.receipt("rollback"))
+    written = [path for path in (shop.desk.folder / "runs").rglob("*") if path.is_file()]
+    assert [path for path in written if ":password@" in path.read_text(encoding="utf-8")] == []

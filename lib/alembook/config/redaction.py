@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 _HIDDEN = "***"
-#: A shorter secret may be a common word: it is replaced only where a URL or a connection string has it.
+#: A shorter secret may be a common word: it is replaced only where it stands as a password.
 _LEAST_LENGTH = 6
+#: So may one like this ("password", "postgres", "orders2024"): the name of a table, a column, a role, a folder. To
+#: replace it there would break the record, which is read back and compared, and tell whoever knows the name the secret.
+_WORD = re.compile(r"(?=.{1,20}\Z)[A-Za-z]?[a-z_]*[0-9]{0,4}")
+#: Where a word stands as a password: before the @ of a URL, in a connection string, behind a name that says so.
+_IN_USE = r"""((?<!:):|(?i:password|passwd|pwd)[\\\s]*[=:'"][=:'"\\\s]*){form}(?=@|\s|[,;)}}'"\\]|$)"""
 #: JSON in JSON in JSON: what a program prints, in an event or a cell's output, in a file of the record.
 _NESTED = 3
 
@@ -29,12 +34,16 @@ class Redactor:
         return "Redactor(***)" if self.secret else "Redactor()"
 
     def clean(self, text: str) -> str:
-        """Returns a text without the secret: plain, as a URL writes it, as JSON or Python write it in a string."""
+        """Returns a text without the secret: plain, as a URL writes it, as JSON or Python write it in a string.
+
+        A secret that is a word is replaced only where it stands as a password.
+        """
+        is_word = len(self.secret) < _LEAST_LENGTH or _WORD.fullmatch(self.secret)
         for form in self._forms():
-            if len(self.secret) >= _LEAST_LENGTH:
-                text = text.replace(form, _HIDDEN)
+            if is_word:
+                text = re.sub(_IN_USE.format(form=re.escape(form)), rf"\1{_HIDDEN}", text)
             else:
-                text = re.sub(rf"(:|password=){re.escape(form)}(?=@|\s|'|\"|\\|$)", rf"\1{_HIDDEN}", text)
+                text = text.replace(form, _HIDDEN)
         return text
 
     def _forms(self) -> list[str]:
