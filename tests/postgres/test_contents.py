@@ -33,7 +33,7 @@ def test_a_line_is_taken_apart(line: str) -> None:
     """Kinds of one word and of several, names with spaces and arguments, entries without schema or owner."""
     (entry,) = contents.parse([line])
     assert (entry.kind, entry.schema, entry.name, entry.owner) == LINES[line]
-    assert (entry.id, entry.line) == (int(line.partition(";")[0]), line)
+    assert (entry.id, entry.oid, entry.line) == (int(line.partition(";")[0]), int(line.split(" ")[2]), line)
 
 
 def test_a_schema_with_a_space_is_known_by_its_own_entry() -> None:

@@ -264,6 +264,20 @@ def test_an_empty_database_where_there_were_rows(place: Desk) -> None:
     assert (good / "toc.dat").exists()
 
 
+def test_names_with_spaces(place: Desk) -> None:
+    """Owners, schemas and tables that no line of a table of contents can be taken apart by make a good backup."""
+    place.execute("""
+        CREATE ROLE "DB Admins"; CREATE SCHEMA "A"; CREATE SCHEMA "A b";
+        CREATE TABLE "A"."b x" AS SELECT 1 AS id; CREATE TABLE "A b"."x" AS SELECT 2 AS id;
+        ALTER TABLE people OWNER TO "DB Admins"; ALTER TABLE "A b"."x" OWNER TO "DB Admins"
+    """)
+    try:
+        receipt = made(place)
+        assert is_green(receipt), closed(receipt)
+    finally:
+        place.execute('REASSIGN OWNED BY "DB Admins" TO CURRENT_USER; DROP ROLE "DB Admins"')
+
+
 def test_old_dumps_go_after_a_good_one(desk: Desk, server18: Server) -> None:
     """With `keep = 1` the one before goes, with its note; a dump of a killed run that is older goes too."""
     with cleared(planned(desk, BESIDE + "[targets.demo.backup]\nkeep = 1\n"), server18):

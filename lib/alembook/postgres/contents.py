@@ -49,6 +49,7 @@ class Entry:
 
     Attributes:
         id: of the entry, unique in the dump; what ``pg_restore --use-list`` goes by.
+        oid: of what it stands for in the dumped database, for TABLE DATA the table's; 0 for what has none.
         kind: "TABLE", "TABLE DATA", "FK CONSTRAINT", ...
         schema: "" for what lies in none.
         name: as pg_restore writes it: "orders", "f(integer, text)", "orders orders_pkey".
@@ -57,6 +58,7 @@ class Entry:
     """
 
     id: int
+    oid: int
     kind: str
     schema: str
     name: str
@@ -68,7 +70,8 @@ def parse(lines: Collection[str]) -> tuple[Entry, ...]:
     """Returns the entries that lines of ``pg_restore --list`` stand for, comments left out before.
 
     A line is ``id; oid oid KIND schema name owner``, with nothing to tell a space in a name from one between names. A
-    schema whose name has a space is recognised by its own entry; an owner's name is taken to have none.
+    schema whose name has a space is recognised by its own entry; an owner's name is taken to have none. Names are for
+    people: what must not be mistaken goes by ``oid``.
     """
     first_pass = [_entry(line, ()) for line in lines]
     spaced = [entry.name for entry in first_pass if entry.kind == "SCHEMA" and " " in entry.name]
@@ -77,9 +80,10 @@ def parse(lines: Collection[str]) -> tuple[Entry, ...]:
 
 def _entry(line: str, spaced_schemas: Iterable[str]) -> Entry:
     number, _, rest = line.partition("; ")
-    text = rest.split(" ", 2)[2]
+    _, oid, text = rest.split(" ", 2)
     kind = next((kind for kind in _LONG_KINDS if text.startswith(f"{kind} ")), text.partition(" ")[0])
     text = text[len(kind) + 1 :]
     schema = next((name for name in spaced_schemas if text.startswith(f"{name} ")), text.partition(" ")[0])
     name, _, owner = text[len(schema) + 1 :].rpartition(" ")
-    return Entry(id=int(number), kind=kind, schema="" if schema == "-" else schema, name=name, owner=owner, line=line)
+    place = "" if schema == "-" else schema
+    return Entry(id=int(number), oid=int(oid), kind=kind, schema=place, name=name, owner=owner, line=line)

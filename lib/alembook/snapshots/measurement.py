@@ -226,13 +226,18 @@ def outline(
 
 def sizes(connection: connections.Connection, tables: Collection[str]) -> dict[str, int]:
     """Returns the bytes of tables ("schema.table"), TOAST included and indexes not; no row is read."""
-    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
-    oids = {row["oid"]: _name(row) for row in found if _name(row) in tables}
+    names = oids(connection, tables)
     query = (
         "SELECT oid::bigint AS oid, pg_table_size(oid::oid) AS size_bytes FROM unnest(%(tables)s::bigint[]) AS t (oid)"
     )
-    rows = connections.rows(connection, query, {"tables": list(oids)})
-    return {oids[row["oid"]]: int(row["size_bytes"] or 0) for row in rows}
+    rows = connections.rows(connection, query, {"tables": list(names)})
+    return {names[row["oid"]]: int(row["size_bytes"] or 0) for row in rows}
+
+
+def oids(connection: connections.Connection, tables: Collection[str]) -> dict[int, str]:
+    """Returns oid -> "schema.table" of tables; no row is read."""
+    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
+    return {row["oid"]: _name(row) for row in found if _name(row) in tables}
 
 
 def _countable(

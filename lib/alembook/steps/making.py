@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from alembook import errors
 from alembook.archive.manifest import sha256
 from alembook.postgres import beside, identity, needs, tools
 from alembook.postgres import connection as connections
 from alembook.snapshots import measurement
-from alembook.steps import elsewhere, proving, whole
+from alembook.steps import before, elsewhere, proving, whole
 from alembook.steps.runbook import Book
 from alembook.verdict import Check, Grade, Outcome
 
@@ -37,6 +35,7 @@ class Made:
         method: what tells this way of making backups from another.
         name: what a program of the operator's calls it; "" for a dump.
         facts: for the receipt.
+        oids: oid -> "schema.table" of the tables that were counted in a dump's snapshot.
     """
 
     folder: Path
@@ -46,6 +45,7 @@ class Made:
     method: str
     name: str
     facts: Mapping[str, Any]
+    oids: Mapping[int, str] = field(default_factory=dict)
 
 
 def dump(book: Book, folder: Path) -> Made:
@@ -62,8 +62,8 @@ def dump(book: Book, folder: Path) -> Made:
         tool(book, "pg_restore", server.version_num)
         with measurement.snapshot(connection) as snapshot:
             needed, original = needs.read(connection), whole.measure(book, book.plan(), connection, book.connect)
-            tables = len(original.found.tables)
-            book.event("dump_started", folder=folder.name, jobs=book.target.backup.jobs, tables=tables)
+            oids = measurement.oids(connection, before.names(original.found))
+            book.event("dump_started", folder=folder.name, jobs=book.target.backup.jobs, tables=len(oids))
             done = proving.Counter(book, "dump_progress", folder)
             result = tools.dump(
                 program,
@@ -91,6 +91,7 @@ def dump(book: Book, folder: Path) -> Made:
             "compression": result.compression,
             "globals": left_out or f"{_GLOBALS}, without passwords",
         },
+        oids=oids,
     )
 
 
@@ -187,9 +188,8 @@ def _judge_start(made: Made, start: Collection[str]) -> Check:
 
 def _judge_dump(book: Book, made: Made) -> list[Check]:
     """Judges a dump by what was read back from its folder. That of an empty database has no entry."""
-    tables, hashes = made.original.found.tables, made.facts["sha256"]
     entries = tools.table_of_contents(tool(book, "pg_restore", made.server.version_num), made.folder)
-    return [*_judge_contents(tables, entries, hashes), _judge_globals(made.facts["globals"])]
+    return [*_judge_contents(made.oids, entries, made.facts["sha256"]), _judge_globals(made.facts["globals"])]
 
 
 def _judge_globals(said: str) -> Check:
@@ -204,10 +204,11 @@ def _judge_globals(said: str) -> Check:
     )
 
 
-def _judge_contents(tables: pd.DataFrame, entries: Sequence[tools.Entry], hashes: Mapping[str, str]) -> list[Check]:
-    dumped = {f"{entry.schema}.{entry.name}" for entry in entries if entry.kind == "TABLE DATA"}
-    counted = {f"{schema}.{table}" for schema, table in zip(tables["schema"], tables["table"], strict=True)}
-    missing = sorted(counted - dumped)
+def _judge_contents(
+    counted: Mapping[int, str], entries: Sequence[tools.Entry], hashes: Mapping[str, str]
+) -> list[Check]:
+    dumped = {entry.oid for entry in entries if entry.kind == "TABLE DATA"}
+    missing = sorted(counted[oid] for oid in counted.keys() - dumped)
     return [
         Check(
             name="the dump's table of contents was read back",
