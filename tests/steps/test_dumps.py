@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from alembook.archive import Ending
 from alembook.archive.manifest import sha256
 from alembook.runner import tasks
 from alembook.steps import dumps, gate
+from alembook.verdict import Outcome
 from tests.steps.conftest import Desk
 
 START = "1a0000000041"
@@ -41,7 +44,7 @@ def begun(desk: Desk, day: int, *stems: str, rolls_back: str = "") -> archive.Ru
 
 
 def dumped(desk: Desk, run: archive.RunFolder, taken_at: str = "2026-11-20T01:00:00+00:00") -> str:
-    """Makes a good dump of a run, of one file, prunes, and returns its name; the receipt says what was removed."""
+    """Makes a good dump of a run, of one file, prunes, and returns its name."""
     with desk.book("backup", folder=run) as book:
         folder = dumps.new(book)
         folder.mkdir(parents=True)
@@ -54,8 +57,8 @@ def dumped(desk: Desk, run: archive.RunFolder, taken_at: str = "2026-11-20T01:00
             "version_rows": [START],
         }
         dumps.note(book, folder, is_good=True, is_proven=False, facts=facts)
-        removed = dumps.prune(book, folder)
-        run.write_receipt("backup", {"outcome": "PASSED", **facts, "removed": removed})
+        dumps.prune(book, folder)
+        run.write_receipt("backup", {"outcome": "PASSED", **facts})
     return folder.name
 
 
@@ -130,6 +133,34 @@ def test_a_dump_with_a_file_gone_is_no_good_one(shelf: Desk) -> None:
     (shelf.folder / "backups/demo" / damaged / "toc.dat").unlink()
     last = dumped(shelf, begun(shelf, 3))
     assert left(shelf) == sorted([whole, damaged, last])
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["a file cannot be removed", "killed on the way"])
+def test_a_dump_removed_in_part(is_killed: bool, shelf: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no good one any more, is not among what was removed, and is tried again next time."""
+    old = dumped(shelf, begun(shelf, 1))
+    dumped(shelf, begun(shelf, 2))
+
+    def refuses(_folder: Path) -> None:
+        raise KeyboardInterrupt if is_killed else PermissionError(13, "Permission denied")
+
+    run = begun(shelf, 3)
+    monkeypatch.setattr(shutil, "rmtree", refuses)
+    with pytest.raises(KeyboardInterrupt) if is_killed else contextlib.nullcontext():
+        dumped(shelf, run)
+    with shelf.book("backup", folder=run) as book:
+        assert {dump.folder.name: dump.is_good for dump in dumps.every(book)}[old] is False
+        if not is_killed:
+            pruned = dumps.prune(book, shelf.folder / "none")
+            assert (pruned.gone, pruned.left) == ([], {old: "Permission denied"})
+            assert (pruned.check().outcome, pruned.check().why, pruned.check().next) == (
+                Outcome.FAILED,
+                f"{old} is removed in part: Permission denied",
+                "Remove the rest by hand: it is no backup any more.",
+            )
+        monkeypatch.undo()
+        assert dumps.prune(book, shelf.folder / "none").gone == [old]
+    assert not list((shelf.folder / "backups/demo").glob(f"{old}*"))
 
 
 def _gone(folder: Path) -> None:

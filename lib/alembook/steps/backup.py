@@ -106,8 +106,9 @@ def make(book: Book, *, keep_scratch: bool = False) -> Backup:
     copy = {"scratch": {"place": scratch.place.kind, "database": scratch.name}} if scratch else {}
     facts = {**made.facts, **kept, "method": made.method, "proof": told, **copy}
     dumps.note(book, folder, is_good=is_good, is_proven=is_proven and proof.facts.get("how") != "recent", facts=facts)
-    removed = dumps.prune(book, folder) if is_good else []
-    receipt = book.finish(checks, {**facts, "removed": removed})
+    pruned = dumps.prune(book, folder) if is_good else dumps.Pruned()
+    told = {"removed": pruned.gone, "not_removed": pruned.left}
+    receipt = book.finish([*checks, pruned.check()] if pruned.left else checks, {**facts, **told})
     return Backup.of(receipt, tables=made.original.found.tables)
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alembook import archive
+from alembook import archive, errors
 from alembook.archive import atomic
 from alembook.archive.manifest import sha256
 from alembook.steps.runbook import Book, receipt_stem
-from alembook.verdict import Outcome
+from alembook.verdict import Check, Grade, Outcome
 
 _NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9a-f]{6})(?:\.a(\d+))?")
 #: So much of a dump is read again where it must be quick, bytes; its smallest files first.
@@ -142,20 +142,60 @@ def needed(root: Path, target: str) -> Iterator[str]:
             yield Path(receipt["folder"]).name
 
 
-def prune(book: Book, made: Path) -> list[str]:
-    """Removes the dumps that are no longer kept, and returns their names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What was no longer kept.
+
+    Attributes:
+        gone: names of the dumps that were removed.
+        left: name of a dump of which something is still there -> why; it is no good one any more.
+    """
+
+    gone: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+
+    def check(self) -> Check:
+        """Returns whether all of it is gone."""
+        return Check(
+            name="what is no longer kept was removed",
+            grade=Grade.SHOULD,
+            outcome=Outcome.FAILED if self.left else Outcome.PASSED,
+            expected=", ".join([*self.gone, *self.left]) or "nothing",
+            found=", ".join(self.gone) or "nothing",
+            why="; ".join(f"{name} is removed in part: {why}" for name, why in self.left.items()),
+            next="Remove the rest by hand: it is no backup any more." if self.left else "",
+        )
+
+
+def prune(book: Book, made: Path) -> Pruned:
+    """Removes the dumps that are no longer kept; one that cannot be removed whole is no good one from then on.
 
     Args:
         book: of the step.
         made: the dump just made, which stays.
     """
-    stay = {made.name, *needed(book.folder.path.parent.parent, book.target.name)}
-    gone = no_longer_kept(every(book), book.target.backup.keep, stay)
-    for dump in gone:
-        shutil.rmtree(dump.folder, ignore_errors=True)
-        if not dump.folder.exists():
-            _note(dump.folder).unlink(missing_ok=True)
-    return [dump.folder.name for dump in gone]
+    stay, done = {made.name, *needed(book.folder.path.parent.parent, book.target.name)}, Pruned()
+    for dump in no_longer_kept(every(book), book.target.backup.keep, stay):
+        if why := _remove(dump.folder):
+            done.left[dump.folder.name] = why
+        else:
+            done.gone.append(dump.folder.name)
+    return done
+
+
+def _remove(folder: Path) -> str:
+    """Removes a dump, then its note, and returns why not; "" when both are gone."""
+    path = _note(folder)
+    try:
+        if path.exists():  # killed on the way, or refused a file, it is known to be no good one
+            atomic.write_json(path, {**archive.read_json(path), "is_good": False, "is_proven": False})
+        shutil.rmtree(folder)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return f"{error.strerror}"
+    except errors.ArchiveFailed as error:
+        return error.why
+    return ""
 
 
 def _root(book: Book) -> Path:
