@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alembook import archive
+from alembook.postgres import connection as connections
 from alembook.postgres.embedded import Server
-from alembook.steps import backup, inspection, rehearsal, upgrade
+from alembook.steps import backup, drift, inspection, rehearsal, schemas, upgrade
 from alembook.verdict import Check, Grade, Outcome
 from tests.steps.conftest import Desk, closed_by, copied, copies, drop_copies, noticed
 
@@ -171,3 +173,18 @@ def test_what_was_rehearsed_and_not_made_is_named(desk: Desk) -> None:
         verified.rows.note
     )
     drop_copies(desk)
+
+
+def test_where_nothing_was_rehearsed_only_a_protected_target_says_so(done: Desk) -> None:
+    """Its gate let that pass, by a waiver or in an emergency: UNVERIFIED, and it closes nothing any more."""
+    with done.book("verify") as book, connections.closing(book.connect()) as connection:
+        seen = drift.judge(drift.moments(book), drift.read(book, connection))
+        assert schemas.at_the_end(book, seen) == []
+        book.target = replace(book.target, protected=True)
+        [check] = schemas.at_the_end(book, seen)
+    assert (check.name, check.grade, check.outcome, check.why) == (
+        NAME,
+        Grade.SHOULD,
+        Outcome.UNVERIFIED,
+        "no rehearsal of this plan came to its end",
+    )

@@ -246,17 +246,24 @@ def test_production_is_held_against_it(tmp_path: Path, database18: Database) -> 
 
 
 def test_rows_that_changed_since_close_the_gate(tmp_path: Path, database18: Database) -> None:
-    """Another number of rows than rehearsed is named by revision and table."""
+    """Another number of rows than rehearsed is named by revision and table. A fresh backup's copy names rows, too."""
     desk = prepared(tmp_path, "observed", database18)
     rehearse(desk, "0b0000000006")
     record = desk.run().path / "rehearsal.json"
     told = json.loads(record.read_text(encoding="utf-8"))
     told["revisions"]["0b0000000006"]["changes"]["public.customers"]["updated"] = 7
     record.write_text(json.dumps(told), encoding="utf-8")
+    drop_copies(desk)
+    with desk.book("backup") as book:
+        backup.make(book).require()
     found = upgraded(desk)
     [closed] = found.gate.closed_by
     assert closed.name == "as many rows change as rehearsed"
     assert closed.found == "0b0000000006: 50 rows of public.customers, rehearsed 7"
+    desk.execute("DELETE FROM orders WHERE id = 7")
+    rows = desk.verify().rows
+    assert rows.frame[["table", "kind"]].to_dict("records") == [{"table": "orders", "kind": "missing"}]
+    assert rows.note == f"compared with the copy {scratches(desk)[0]}; keys are left out (verify.show_keys)"
     drop_copies(desk)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alembook import archive, errors
+from alembook.archive.events import now
 from alembook.postgres import connection as connections
 from alembook.postgres import identity, needs, scratch, session
 from alembook.project.plan import Plan
@@ -82,7 +83,7 @@ def opened(book: Book) -> Iterator[Copy]:
     """
     found = _proven(book) or _restored(book)
     folder = book.folder.within("rehearsal")
-    folder.write_receipt(_USED, {"scratch": found.name})
+    folder.write_receipt(_USED, {"scratch": found.name, "at": now()})
     with contextlib.ExitStack() as stack:
         worked_on: list[Copy] = []
         stack.callback(_give_up, book, found, worked_on)
@@ -128,10 +129,17 @@ def _proven(book: Book) -> scratch.Scratch | None:
 
 
 def used(book: Book) -> dict[str, str]:
-    """Returns the copies that rehearsals of this run began to work on: name -> folder of the last one that did."""
+    """Returns the copies that rehearsals began to work on since the run's last backup.
+
+    Names are used again: a copy of a fresh backup may bear the name of one that is gone.
+
+    Returns:
+        Name of the copy -> folder of the last rehearsal that did.
+    """
+    made_at = (book.folder.receipt("backup") or {"ended_at": ""})["ended_at"]
     folders = book.folder.attempts("rehearsal", "")
     receipts = [(path.name, replace(book.folder, path=path).receipt(_USED)) for path in folders]
-    return {receipt["scratch"]: name for name, receipt in receipts if receipt}
+    return {receipt["scratch"]: name for name, receipt in receipts if receipt and receipt["at"] > made_at}
 
 
 def _restored(book: Book) -> scratch.Scratch:
