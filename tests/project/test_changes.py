@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from alembook.postgres.connection import Connection, Database, connect, execute, rows
 from tests.project.conftest import MakeProject, Project
 
@@ -81,14 +83,68 @@ def test_a_failed_attempt_does_not_count(generic: Project, connection18: Connect
     assert found["public.accounts"] == {"inserted": 50, "updated": 0, "deleted": 0}
 
 
-def test_a_commit_inside_or_a_truncate_makes_it_unknown(generic: Project) -> None:
-    """Counters end with their transaction, and TRUNCATE sets them back: then nothing is claimed."""
+VERSION = {"public.alembic_version": {"inserted": 0, "updated": 1, "deleted": 0}}
+#: What the counters cannot say -> (body of a revision, what is told).
+BLIND = {
+    "it commits in its middle": ("with op.get_context().autocommit_block():\n    pass", None),
+    "a savepoint is rolled back": (
+        "inner = op.get_bind().begin_nested()\n"
+        "op.execute(\"INSERT INTO accounts (email) VALUES ('x')\")\ninner.rollback()",
+        None,
+    ),
+    "a block catches what failed": (
+        'op.execute("DO $$ BEGIN INSERT INTO accounts VALUES (1); EXCEPTION WHEN others THEN NULL; END $$")',
+        None,
+    ),
+    "another connection deletes": (
+        "import sqlalchemy as sa\nwith sa.create_engine(op.get_bind().engine.url).begin() as other:\n"
+        '    other.execute(sa.text("DELETE FROM accounts"))',
+        None,
+    ),
+    "TRUNCATE": ('op.execute("TRUNCATE accounts")', {"public.accounts": None, **VERSION}),
+    "TRUNCATE in a function": ('op.execute("SELECT reset_all()")', {"public.accounts": None, **VERSION}),
+    "another table takes its name": (
+        'op.execute("CREATE TABLE a2 (LIKE accounts)")\nop.execute("INSERT INTO a2 SELECT * FROM accounts")\n'
+        'op.execute("DROP TABLE accounts")\nop.execute("ALTER TABLE a2 RENAME TO accounts")',
+        {"public.accounts": None, **VERSION},
+    ),
+    "it takes another name": ('op.rename_table("accounts", "people")', {"public.people": None, **VERSION}),
+}
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_what_the_counters_cannot_say_is_not_known(generic: Project, connection18: Connection, name: str) -> None:
+    """They end with their transaction, keep what was taken back, are set back, or are another table's."""
+    body, told = BLIND[name]
     generic.upgrade(*GENERIC)
-    generic.revision(LAST, "3c0000000003", "with op.get_context().autocommit_block():\n    pass")
-    generic.revision("5e0000000005", LAST, 'op.execute("TRUNCATE accounts")')
-    generic.upgrade(LAST, "5e0000000005")
-    assert changes(generic) is None
-    assert changes(generic, "5e0000000005") is None
+    execute(
+        connection18,
+        "CREATE FUNCTION reset_all() RETURNS void LANGUAGE plpgsql AS 'BEGIN TRUNCATE accounts; END'",
+    )
+    generic.revision(LAST, "3c0000000003", body)
+    generic.upgrade(LAST)
+    assert changes(generic) == told
+
+
+#: Values may be others without a row counted -> does the record say so?
+REWRITES = {
+    "ALTER TABLE accounts ALTER id TYPE bigint": True,
+    "ALTER TABLE accounts DROP COLUMN name; ALTER TABLE accounts ADD COLUMN name text": True,
+    "ALTER TABLE accounts RENAME name TO was; ALTER TABLE accounts RENAME email TO name": True,
+    "ALTER TABLE accounts ADD COLUMN late int DEFAULT 3; CREATE INDEX ON accounts (late)": False,
+    "ALTER TABLE accounts DROP COLUMN name": False,
+}
+
+
+@pytest.mark.parametrize("statement", REWRITES)
+def test_a_table_that_is_written_anew_is_named_and_its_rows_are_known(generic: Project, statement: str) -> None:
+    """A rewrite, or a name that means another column; what keeps rows, places and names is not named."""
+    generic.upgrade(*GENERIC)
+    generic.revision(LAST, "3c0000000003", f'op.execute("{statement}")')
+    generic.upgrade(LAST)
+    told = next(event for event in generic.told("revision_committed") if event["revision"] == LAST)
+    assert told["rewritten"] == (["public.accounts"] if REWRITES[statement] else [])
+    assert told["changes"] == VERSION
 
 
 def test_a_server_that_does_not_count_makes_it_unknown(generic: Project, connection18: Connection) -> None:

@@ -182,6 +182,41 @@ def test_a_table_that_was_not_counted_is_unverified(
     ]
 
 
+OTHERS = "and others may write"
+NOT_KNOWN = f"how many the run itself added and removed is not known, {OTHERS}"
+
+
+@pytest.mark.parametrize(
+    ("after", "own", "known", "judged"),
+    [
+        (5, 0, {}, ("PASSED", "", "must")),
+        (6, 0, {}, ("UNVERIFIED", f"1 row too many; the run itself added and removed none, {OTHERS}", "should")),
+        (5, -1, {}, ("FAILED", "the run itself removed 1 row, and no rule declares it", "must")),
+        (5, None, {}, ("PASSED", "", "must")),
+        (4, None, {}, ("UNVERIFIED", f"1 row missing; {NOT_KNOWN}", "must")),
+        (7, 2, {"expected": {"a": 7}}, ("PASSED", "expected by its rule", "must")),
+        (
+            7,
+            1,
+            {"expected": {"a": 7}},
+            ("FAILED", "the run itself added 1 row, and by its rule it would have added 2 rows", "must"),
+        ),
+        (
+            8,
+            2,
+            {"expected": {"a": 7}, "grades": {"a": Grade.MAY}},
+            ("UNVERIFIED", f"1 row too many (expected by its rule); the run itself added 2 rows, {OTHERS}", "may"),
+        ),
+    ],
+)
+def test_what_others_may_write_is_judged_by_what_the_run_did(
+    after: int, own: int | None, known: dict[str, Any], judged: tuple[Any, ...]
+) -> None:
+    """Its own rows fail where nobody declares them; the rest is traffic; what is not known is never PASSED."""
+    frame = comparison.compare(tables(a=5), tables(a=after), own={"public.a": own}, **known)
+    assert line(frame, "a")[2:] == judged
+
+
 def test_a_rule_without_a_number_is_unverified() -> None:
     """It closes the gate as well, and says what to correct."""
     (check,) = comparison.checks(comparison.compare(tables(a=1), tables(), unknown={"a": "SQLSTATE 57014: too slow"}))

@@ -252,7 +252,9 @@ def test_a_table_whose_rows_come_and_go_by_rule_is_judged_while_its_keys_stay(co
 def test_what_the_run_did_not_touch_may_be_traffic(connection18: Connection) -> None:
     """With writers running such a difference is no verdict: a should that is UNVERIFIED."""
     connections.execute(connection18, PEOPLE)
-    found = changed(connection18, "UPDATE people SET name = 'x' WHERE id = 1", traffic={"public.people"})
+    found = changed(
+        connection18, "UPDATE people SET name = 'x' WHERE id = 1", traffic={"public.people": evidence.TRAFFIC}
+    )
     assert evidence.checks(found)[0] == Check(
         name="values of public.people",
         subject="public.people",
@@ -260,7 +262,7 @@ def test_what_the_run_did_not_touch_may_be_traffic(connection18: Connection) -> 
         outcome=Outcome.UNVERIFIED,
         expected="unchanged",
         found="different: name",
-        why="values of name are not what they were; the run did not touch the table, and others may write",
+        why="values of name are not what they were; the run itself changed none of its rows, and others may write",
         next="Compare public.people with the restored backup (`alembook compare`); with writers stopped this would be "
         "certain.",
     )

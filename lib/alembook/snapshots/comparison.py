@@ -29,7 +29,7 @@ DTYPES = {
 _WORST_FIRST = [Outcome.FAILED, Outcome.UNVERIFIED, Outcome.PASSED]
 _UNSEEN = "not counted: "
 #: What is said of another number of rows that may be somebody else's.
-OTHERS = "the run itself added and removed none, and others may write"
+_OTHERS = "and others may write"
 _Value = TypeVar("_Value")
 
 
@@ -41,6 +41,7 @@ class _Known:
     unknown: str = ""
     left_out: str = ""
     grade: Grade = Grade.MUST
+    is_shared: bool = False
     own: int | None = None
     is_created: bool = False
     is_dropped: bool = False
@@ -66,7 +67,7 @@ def compare(
     unknown: Mapping[str, str] | None = None,
     grades: Mapping[str, Grade] | None = None,
     left_out: Mapping[str, str] | None = None,
-    own: Mapping[str, int] | None = None,
+    own: Mapping[str, int | None] | None = None,
 ) -> pd.DataFrame:
     """Returns one row per table that is on either side, in a rule, or left out.
 
@@ -80,7 +81,9 @@ def compare(
         grades: how much a table's rule weighs; must when it is not here.
         left_out: tables that were asked for and not counted afterwards -> why (``Measurement.left_out``). They are
             UNVERIFIED: must where they were counted before or have a rule, else should.
-        own: table -> rows the run itself added, by the server's count, while others may write: it is judged by these.
+        own: table -> rows the run itself added, by the server's count, None where that is not known; of tables that
+            others may write to meanwhile: they are judged by what the run itself did, and the rest is a *should* that
+            is UNVERIFIED.
 
     Tables are named "schema.table", or "table" where exactly one schema has it.
 
@@ -98,8 +101,9 @@ def compare(
 
     def line(name: str) -> dict[str, Any]:
         told: Any = {"unknown": why.get(name, ""), "left_out": unseen.get(name, ""), "expected": rows.get(name)}
-        fate: Any = {"is_created": name in made, "is_dropped": name in gone, "own": (own or {}).get(name)}
-        known = _Known(**told, **fate, grade=weights.get(name, Grade.MUST))
+        fate: Any = {"is_created": name in made, "is_dropped": name in gone}
+        beside: Any = {"is_shared": name in (own or {}), "own": (own or {}).get(name)}
+        known = _Known(**told, **fate, **beside, grade=weights.get(name, Grade.MUST))
         counted = sides[0].get(name), sides[1].get(name)
         return _line(name, *counted, _judge(*counted, known) if name in names else _unplaced(name, names, known))
 
@@ -142,7 +146,7 @@ def _judge(before: int | None, after: int | None, known: _Known) -> _Judgement:
     if before is None:
         return _judge_new(after, known)
     expected = before if known.expected is None else known.expected
-    return _counted(expected, after, known, "" if known.expected is None else "expected by its rule")
+    return _counted(before, expected, after, known, "" if known.expected is None else "expected by its rule")
 
 
 def _judge_gone(before: int, known: _Known) -> _Judgement:
@@ -160,30 +164,41 @@ def _judge_new(after: int, known: _Known) -> _Judgement:
     origin = "created by the plan" if known.is_created else "new table"
     if known.expected is None:
         return _Judgement(verdict=Outcome.PASSED, reason=f"{origin}, no rule", grade=Grade.MAY)
-    return _counted(known.expected, after, known, f"{origin}, expected by its rule")
+    return _counted(0, known.expected, after, known, f"{origin}, expected by its rule")
 
 
-def _counted(expected: int, after: int, known: _Known, reason: str) -> _Judgement:
+def _counted(before: int, expected: int, after: int, known: _Known, reason: str) -> _Judgement:
     difference = after - expected
-    if known.own is not None and known.expected is None:
-        return _by_own(expected, after, known.own)
+    if known.is_shared and known.own is not None and known.own != expected - before:
+        return _by_own(expected, known, expected - before)
     if not difference:
         return _Judgement(verdict=Outcome.PASSED, expected=expected, reason=reason, grade=known.grade)
     kind = "missing" if difference < 0 else "too many"
     told = f"{rows_text(abs(difference))} {kind}" + (f" ({reason})" if reason else "")
+    if known.is_shared:
+        return _traffic(expected, told, known)
     return _Judgement(verdict=Outcome.FAILED, expected=expected, reason=told, grade=known.grade)
 
 
-def _by_own(before: int, after: int, own: int) -> _Judgement:
-    """Judges a table whose rows should stay, by what the run itself did; what is left of a difference is traffic."""
-    if own:
-        deed = f"the run itself {'added' if own > 0 else 'removed'} {rows_text(abs(own))}, and no rule declares it"
-        return _Judgement(verdict=Outcome.FAILED, expected=before, reason=deed)
-    if after == before:
-        return _Judgement(verdict=Outcome.PASSED, expected=before)
-    kind = "missing" if after < before else "too many"
-    reason = f"{rows_text(abs(after - before))} {kind}; {OTHERS}"
-    return _Judgement(verdict=Outcome.UNVERIFIED, expected=before, reason=reason, grade=Grade.SHOULD)
+def _by_own(expected: int, known: _Known, meant: int) -> _Judgement:
+    """Judges a table of which the run itself added or removed another number of rows than it was meant to."""
+    rule = "no rule declares it" if known.expected is None else f"by its rule it would have {_did(meant)}"
+    reason = f"the run itself {_did(known.own or 0)}, and {rule}"
+    return _Judgement(verdict=Outcome.FAILED, expected=expected, reason=reason, grade=known.grade)
+
+
+def _did(rows: int) -> str:
+    return f"{'added' if rows > 0 else 'removed'} {rows_text(abs(rows))}" if rows else "added and removed none"
+
+
+def _traffic(expected: int, told: str, known: _Known) -> _Judgement:
+    """Judges a table with another number of rows, of which the run itself did what it was meant to, or nobody knows."""
+    if known.own is None:
+        reason = f"{told}; how many the run itself added and removed is not known, {_OTHERS}"
+        return _Judgement(verdict=Outcome.UNVERIFIED, expected=expected, reason=reason, grade=known.grade)
+    grade = Grade.MAY if known.grade is Grade.MAY else Grade.SHOULD
+    reason = f"{told}; the run itself {_did(known.own)}, {_OTHERS}"
+    return _Judgement(verdict=Outcome.UNVERIFIED, expected=expected, reason=reason, grade=grade)
 
 
 def _unplaced(name: str, names: Collection[str], known: _Known) -> _Judgement:
@@ -229,7 +244,7 @@ def _check(row: Mapping[Hashable, Any]) -> Check:
     name = f"{row['schema']}.{row['table']}" if row["schema"] else str(row["table"])
     outcome = Outcome(row["verdict"])
     is_unseen = str(row["reason"]).startswith(_UNSEEN)
-    is_traffic = str(row["reason"]).endswith(OTHERS)
+    is_traffic = str(row["reason"]).endswith(_OTHERS)
     return Check(
         name=f"rows of {name}",
         subject=name,

@@ -18,7 +18,9 @@ from alembook.snapshots.sequences import MAY_NOT_READ
 from alembook.verdict import Check, Grade, Outcome
 
 EVERY = "*"
-_TRAFFIC = "the run did not touch the table, and others may write"
+#: Why another value is no failure, as ``Known.traffic`` has it.
+TRAFFIC = "the run itself changed none of its rows, and others may write"
+WAY_BACK = "the way back works on the table, and no rule says what it changes"
 _JUDGED = ("checksum", "nulls")
 _EQUAL_ON_BOTH = "equal on what both have"
 
@@ -33,7 +35,7 @@ class Known:
         unread: table -> why it has no checksums, on either side.
         apart: table -> what exists on one side only, in words.
         ends: table -> how the ends of its key moved, in words.
-        traffic: tables that the run did not touch while others may write: a difference there may be theirs.
+        traffic: table -> why a difference there is UNVERIFIED: ``TRAFFIC`` or ``WAY_BACK``.
     """
 
     changes: Mapping[str, Collection[str]]
@@ -41,7 +43,7 @@ class Known:
     unread: Mapping[str, str]
     apart: Mapping[str, str]
     ends: Mapping[str, str] = field(default_factory=dict)
-    traffic: Collection[str] = ()
+    traffic: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +141,15 @@ def _judge(name: str, before: _Side | None, after: _Side | None, known: Known) -
             outcome=Outcome.PASSED, word=_EQUAL_ON_BOTH if apart else "equal", nulls=nulls, reason=_said(apart, changes)
         )
     differing = () if why else differing
-    reason = "; ".join(part for part in (why or _named(differing), known.ends.get(name)) if part)
-    is_traffic = name in known.traffic
+    excuse = known.traffic.get(name)
+    reason = "; ".join(part for part in (why or _named(differing), known.ends.get(name), excuse) if part)
     return Evidence(
-        outcome=Outcome.UNVERIFIED if is_traffic else Outcome.FAILED,
+        outcome=Outcome.UNVERIFIED if excuse else Outcome.FAILED,
         word="different",
         columns=differing,
         nulls=nulls,
-        reason=f"{reason}; {_TRAFFIC}" if is_traffic else reason,
-        grade=Grade.SHOULD if is_traffic else Grade.MUST,
+        reason=reason,
+        grade=Grade.SHOULD if excuse else Grade.MUST,
     )
 
 
@@ -277,8 +279,10 @@ def _next(name: str, found: Evidence) -> str:
     declare = f"declare it with a [[changes]] rule for {name} in checks.toml"
     if found.word == "unverified":
         return f"{look}, or {declare} if its values were meant to change."
-    if found.grade is Grade.SHOULD:
+    if found.reason.endswith(TRAFFIC):
         return f"{look}; with writers stopped this would be certain."
+    if found.grade is Grade.SHOULD:
+        return f"{look}: it says which rows differ."
     return f"Do not go on. {look}: it says which rows differ. If the change was meant, {declare}; if not, roll back."
 
 

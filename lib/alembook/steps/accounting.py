@@ -23,7 +23,7 @@ class Seen:
     Attributes:
         now: what was measured.
         executed: tables that the run's statements lead to.
-        own_rows: table -> rows the run itself added (removed ones taken off), where that is known.
+        own: what the run itself did to the tables.
         unmeasured: those of them that were there before and were not measured then.
         orphans: as ``orphans.count``.
         declared: the declared checks' outcomes.
@@ -32,7 +32,7 @@ class Seen:
 
     now: measurement.Measurement
     executed: set[str]
-    own_rows: Mapping[str, int]
+    own: touched.Own
     unmeasured: list[str]
     orphans: Mapping[str, Mapping[str, object]]
     declared: list[Check]
@@ -74,13 +74,13 @@ def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
         executed = touched.executed(book, connection)
         there = before.outline(book, connection)
         backfilled = touched.backfilled(book, connection)
-        own = touched.own_rows(book, connection, there, backfilled=backfilled, executed=executed)
+        own = touched.own(book, connection, there, backfilled=backfilled, executed=executed)
         only = None if earlier.scope.tables is None else earlier.scope.tables | (there - earlier.there)
         now = before.measure(book, connection, earlier=earlier.columns, only=only)
         return Seen(
             now=now,
             executed=executed & there,
-            own_rows=own,
+            own=own,
             unmeasured=sorted(name for name in executed & there if only is not None and name not in only),
             orphans=before.orphaned(book, connection, now),
             declared=checks.after(
@@ -120,16 +120,18 @@ def in_scope(seen: Seen) -> Check:
 
 def _counted(book: Book, earlier: before.Before, seen: Seen) -> pd.DataFrame:
     """Returns rows before, after and expected, table by table."""
-    values, is_running = earlier.values, book.target.writers == "running"
+    values, version = earlier.values, _version_rows(book.plan())
+    names = before.names(seen.now)
+    shared = names - comparison.placed(version, names).keys() if book.target.writers == "running" else set()
     return comparison.compare(
         earlier.tables,
         seen.now.tables,
-        expected={**values.expected(), **_version_rows(book.plan())},
+        expected={**values.expected(), **version},
         dropped=before.dropped(book),
         unknown=values.unknown(),
         grades=values.grades(),
         left_out=seen.now.left_out,
-        own=seen.own_rows if is_running else {},
+        own={name: seen.own.rows.get(name) for name in shared},
     )
 
 
@@ -152,15 +154,15 @@ def _known(book: Book, earlier: before.Before, seen: Seen, rules: checks.Declare
         unread={name: why for name, why in unread.items() if name in names},
         apart=now.apart,
         ends=ends.moved(earlier.ends, now.ends, before.hiding(book), may_show=book.target.verify.show_keys),
-        traffic=_traffic(book, names, seen.executed),
+        traffic=_traffic(book, names, seen.own.worked_on),
     )
 
 
-def _traffic(book: Book, names: set[str], executed: set[str]) -> Collection[str]:
-    """Returns the tables in which a changed value may be somebody else's, or the way back's, which declares none."""
-    if book.plan().direction == "down":
-        return names
-    return names - executed if book.target.writers == "running" else ()
+def _traffic(book: Book, names: set[str], worked_on: Collection[str]) -> dict[str, str]:
+    """Returns the tables in which another value is no failure -> why: somebody else's, or the way back's."""
+    others = names.difference(worked_on) if book.target.writers == "running" else set()
+    back = names.intersection(worked_on) if book.plan().direction == "down" else set()
+    return {**dict.fromkeys(others, evidence.TRAFFIC), **dict.fromkeys(back, evidence.WAY_BACK)}
 
 
 def _version_rows(plan: Plan) -> dict[str, int]:

@@ -43,7 +43,7 @@ class Revision:
         repeated: how often it sent the statement it sent most often.
         repeated_sql: the beginning of that statement.
         wal_bytes: written ahead meanwhile, by the whole server of the copy.
-        changes: "schema.table" -> rows inserted, updated, deleted; None where the server did not count them.
+        changes: "schema.table" -> rows inserted, updated, deleted; None what the server did not count.
         locks: "schema.table" -> mode, start_ms, held_ms of the strongest lock on it.
         rewrites: tables whose rows were written anew.
         rebuilt: indexes that were.
@@ -59,7 +59,7 @@ class Revision:
     repeated: int = 0
     repeated_sql: str = ""
     wal_bytes: int = 0
-    changes: dict[str, dict[str, int]] | None = None
+    changes: dict[str, dict[str, int] | None] | None = None
     locks: dict[str, dict[str, Any]] = field(default_factory=dict)
     rewrites: list[str] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
@@ -75,7 +75,15 @@ class Revision:
 
     def rows_changed(self) -> int | None:
         """Returns the rows it inserted, updated and deleted; None where nobody counted them all."""
-        return None if self.changes is None else sum(sum(counts.values()) for counts in self.changes.values())
+        return total(self.changes)
+
+
+def total(changes: Mapping[str, Mapping[str, int] | None] | None) -> int | None:
+    """Returns the rows of all tables together; None where one of them was not counted."""
+    if changes is None:
+        return None
+    counts = [counts for counts in changes.values() if counts is not None]
+    return sum(sum(each.values()) for each in counts) if len(counts) == len(changes) else None
 
 
 def mode_of(text: str) -> str:
@@ -178,7 +186,7 @@ def revisions_frame(found: Iterable[Revision], plan: Plan) -> pd.DataFrame:
             "seconds": each.seconds,
             "statements": each.statements,
             "most repeated": f"{each.repeated:,} x {each.repeated_sql}" if each.repeated > 1 else "",
-            "rows changed": "not counted" if each.changes is None else f"{each.rows_changed():,}",
+            "rows changed": "not counted" if (rows := each.rows_changed()) is None else f"{rows:,}",
             "wal_bytes": each.wal_bytes,
             "lock": each.strongest,
         }

@@ -24,6 +24,8 @@ _SHOWN = 5
 _TRAFFIC, _AT_LEAST = 0.1, 100
 #: A revision that took this many times what it took on the copy, and a second more, is worth a word.
 _SLOWER, _BY_S = 3.0, 1.0
+#: As ``observed.Revision.changes``.
+_Changes = Mapping[str, Mapping[str, int] | None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Rehearsed:
         rows_before: "schema.table" -> rows of those that are verified.
         measured_on: where its times were measured.
         verified: "tables", "rows", "seconds" of the verification on the copy.
+        version_table: Alembic's own, in which every revision writes its row.
     """
 
     record: str
@@ -47,6 +50,7 @@ class Rehearsed:
     rows_before: Mapping[str, int]
     measured_on: str
     verified: Mapping[str, Any]
+    version_table: str
 
 
 def of(book: Book) -> Rehearsed | None:
@@ -62,6 +66,7 @@ def of(book: Book) -> Rehearsed | None:
         rows_before=receipt["rows_before"],
         measured_on=receipt["measured_on"],
         verified=receipt["verified"],
+        version_table=book.plan().version_table,
     )
 
 
@@ -81,30 +86,25 @@ def upgraded(book: Book, tape: Tape) -> tuple[list[Check], pd.DataFrame]:
     slack = _slack(book, found)
     seconds = {span["label"]: span["seconds"] for span in tape.spans if span["outcome"] == "committed"}
     known = [(found.revisions[name], name) for name in tape.committed if name in found.revisions]
-    changes = {name: _without(tape.changes.get(name), book.plan().version_table) for _, name in known}
+    changes = {name: _without(tape.changes.get(name), found.version_table) for _, name in known}
     stronger = {name: _stronger(found, each, tape.locks.get(name, {})) for each, name in known}
     moved = {name: _moved(each.changes, changes[name], slack) for each, name in known}
-    rows = [
-        {
-            "revision": name,
-            "lock rehearsed": each.strongest,
-            "lock": _strongest(found, tape.locks.get(name, {})) or "none at its commit",
-            "rows rehearsed": each.rows_changed(),
-            "rows": _total(changes[name]),
-            "seconds rehearsed": each.seconds,
-            "seconds": seconds.get(name),
-            "verdict": Outcome.FAILED.value if stronger[name] or moved[name] else Outcome.PASSED.value,
-        }
-        for each, name in known
-    ]
-    frame = pd.DataFrame(rows, columns=COLUMNS).astype({"rows rehearsed": "Int64", "rows": "Int64"})
+    beyond = {name: ["it was not rehearsed"] for name in tape.committed if name not in found.revisions}
+    beyond |= {name: _uncounted(each.changes, changes[name]) for each, name in known}
+    frame = _beside(found, tape, {name: bool(stronger.get(name) or moved.get(name)) for name in tape.committed}, beyond)
     slow = [_slow(name, each.seconds, seconds.get(name, 0.0)) for each, name in known]
     unsent = [f"{name}: {text}" for _, name in known for text in tape.unsent.get(name, ())]
+    gone = _open("every revision is held against its rehearsal", _flat(beyond))
+    if tape.committed and not known:
+        return gone, frame
+    is_counted = not known or any(each.changes is not None and changes[name] is not None for each, name in known)
+    rows = _check("as many rows change as rehearsed", Grade.MUST, _flat(moved), "See what changed the data since.")
     return [
         _check(
             "no lock is stronger than rehearsed", Grade.MUST, _flat(stronger), "See who waited; look at the revision."
         ),
-        _check("as many rows change as rehearsed", Grade.MUST, _flat(moved), "See what changed the data since."),
+        *([rows] if is_counted else []),
+        *gone,
         _check("every rehearsed statement was sent", Grade.SHOULD, unsent, "See whether their rows are gone by now."),
         _check(
             f"nothing takes much longer than rehearsed on {found.measured_on}",
@@ -113,6 +113,22 @@ def upgraded(book: Book, tape: Tape) -> tuple[list[Check], pd.DataFrame]:
             "Times differ from server to server; a lock held for longer keeps others waiting for longer.",
         ),
     ], frame
+
+
+def _beside(
+    found: Rehearsed, tape: Tape, wrong: Mapping[str, bool], beyond: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Returns one row for each revision that was committed now (``COLUMNS``)."""
+    seconds = {span["label"]: span["seconds"] for span in tape.spans if span["outcome"] == "committed"}
+    rows = []
+    for name in tape.committed:
+        then = found.revisions.get(name)
+        told = (name, then and then.strongest, _strongest(found, tape.locks.get(name, {})) or "none at its commit")
+        counts = (then and then.rows_changed(), observed.total(_without(tape.changes.get(name), found.version_table)))
+        times = (then and then.seconds, seconds.get(name))
+        verdict = _verdict(is_wrong=wrong[name], is_open=bool(beyond[name])).value
+        rows.append((*told, *counts, *times, verdict))
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"rows rehearsed": "Int64", "rows": "Int64"})
 
 
 def filled(book: Book, done: pd.DataFrame) -> tuple[list[Check], pd.DataFrame]:
@@ -126,17 +142,21 @@ def filled(book: Book, done: pd.DataFrame) -> tuple[list[Check], pd.DataFrame]:
     if found is None:
         return [], pd.DataFrame(columns=BACKFILLS)
     slack = _slack(book, found)
-    rows, wrong = [], []
+    rows, wrong, beyond = [], [], []
     for each in done.to_dict("records"):
-        name, expected = str(each["backfill"]), found.backfills.get(str(each["backfill"]))
-        if expected is None:
-            continue
-        is_near = bool(each["resumed"]) or _is_near(int(expected["rows"]), int(each["rows"]), slack)
-        wrong += [] if is_near else [f"{name}: {each['rows']:,} rows, rehearsed {expected['rows']:,}"]
-        values = (name, expected["rows"], each["rows"], expected["seconds"], each["seconds"])
-        rows.append(dict(zip(BACKFILLS, (*values, (Outcome.PASSED if is_near else Outcome.FAILED).value), strict=True)))
+        name, expected = str(each["backfill"]), found.backfills.get(str(each["backfill"]), {})
+        why = "it was not rehearsed" if not expected else "it went on where an attempt before it ended"
+        is_open = not expected or bool(each["resumed"])
+        is_wrong = not is_open and not _is_near(int(expected["rows"]), int(each["rows"]), slack)
+        beyond += [f"{name}: {why}"] if is_open else []
+        wrong += [f"{name}: {each['rows']:,} rows, rehearsed {expected['rows']:,}"] if is_wrong else []
+        values = (name, expected.get("rows"), each["rows"], expected.get("seconds"), each["seconds"])
+        verdict = _verdict(is_wrong=is_wrong, is_open=is_open).value
+        rows.append(dict(zip(BACKFILLS, (*values, verdict), strict=True)))
     check = _check("backfills move as many rows as rehearsed", Grade.MUST, wrong, "See what changed the data since.")
-    return ([check] if rows else []), pd.DataFrame(rows, columns=BACKFILLS)
+    judged = [check] if len(beyond) < len(rows) else []
+    frame = pd.DataFrame(rows, columns=BACKFILLS).astype({"rows rehearsed": "Int64"})
+    return [*judged, *_open("every backfill is held against its rehearsal", beyond)], frame
 
 
 def verified(book: Book, facts: Mapping[str, Any], seconds: float) -> pd.DataFrame:
@@ -180,6 +200,30 @@ def _check(name: str, grade: Grade, wrong: Sequence[str], what_next: str) -> Che
     )
 
 
+def _open(name: str, beyond: Sequence[str]) -> list[Check]:
+    """Returns what says that something could not be held against the rehearsal; nothing where everything could."""
+    if not beyond:
+        return []
+    more = f" and {len(beyond) - _SHOWN} more" if len(beyond) > _SHOWN else ""
+    return [
+        Check(
+            name=name,
+            grade=Grade.SHOULD,
+            outcome=Outcome.UNVERIFIED,
+            expected="as rehearsed",
+            found="not told",
+            why="; ".join(beyond[:_SHOWN]) + more,
+            next="Look at what it did: nothing says whether that is what was rehearsed.",
+        )
+    ]
+
+
+def _verdict(*, is_wrong: bool, is_open: bool) -> Outcome:
+    if is_wrong:
+        return Outcome.FAILED
+    return Outcome.UNVERIFIED if is_open else Outcome.PASSED
+
+
 def _flat(found: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{name}: {text}" for name, texts in found.items() for text in texts]
 
@@ -219,30 +263,29 @@ def _stronger(found: Rehearsed, each: Revision, locks: Mapping[str, str]) -> lis
     return wrong
 
 
-def _moved(
-    expected: Mapping[str, Mapping[str, int]] | None, found: Mapping[str, Mapping[str, int]] | None, slack: int
-) -> list[str]:
-    """Returns the tables of which another number of rows was changed; nothing where one side was not counted."""
-    if expected is None or found is None:
-        return []
+def _moved(expected: _Changes, found: _Changes, slack: int) -> list[str]:
+    """Returns the tables of which another number of rows was changed; see ``_uncounted`` for the others."""
     wrong = []
-    for table in sorted({*expected, *found}):
-        then, now = (sum(side.get(table, {}).values()) for side in (expected, found))
-        if not _is_near(then, now, slack):
+    for table in sorted({*(expected or ()), *(found or ())}) if expected is not None and found is not None else ():
+        sides = [side.get(table, {}) for side in (expected or {}, found or {})]
+        then, now = (sum((side or {}).values()) for side in sides)
+        if None not in sides and not _is_near(then, now, slack):
             wrong.append(f"{now:,} rows of {table}, rehearsed {then:,}")
     return wrong
 
 
-def _without(
-    changes: Mapping[str, Mapping[str, int]] | None, version_table: str
-) -> dict[str, Mapping[str, int]] | None:
+def _uncounted(expected: _Changes, found: _Changes) -> list[str]:
+    """Returns what of a revision's rows nobody counted, on the copy or now."""
+    if expected is None or found is None:
+        return ["its rows were not counted"]
+    tables = sorted({name for side in (expected, found) for name, counts in side.items() if counts is None})
+    return [f"rows of {', '.join(tables)} were not counted"] if tables else []
+
+
+def _without(changes: _Changes, version_table: str) -> _Changes:
     if changes is None:
         return None
     return {name: counts for name, counts in changes.items() if name.rpartition(".")[2] != version_table}
-
-
-def _total(changes: Mapping[str, Mapping[str, int]] | None) -> int | None:
-    return None if changes is None else sum(sum(counts.values()) for counts in changes.values())
 
 
 def _slow(name: str, then: float, now: float) -> str:

@@ -135,7 +135,8 @@ def _tables(
     )
     unread = {name: why for name, why in {**then.unread, **now.unread}.items() if name in names}
     changes = comparison.placed({version: {evidence.EVERY}}, names)
-    known = evidence.Known(changes=changes, unread=unread, apart=now.apart, traffic=traffic)
+    excused = dict.fromkeys(traffic, evidence.TRAFFIC)
+    known = evidence.Known(changes=changes, unread=unread, apart=now.apart, traffic=excused)
     found = evidence.judge(then.columns, now.columns, known)
     book.folder.write_table("comparison", evidence.merge(counted, found))
     return [*comparison.checks(counted), *evidence.checks(found)]

@@ -17,7 +17,8 @@ SPANS = ["label", "start_s", "seconds", "outcome"]
 STATEMENTS = ["revision", "ms", "rows", "statement"]
 CHANGES = ["revision", "table", "inserted", "updated", "deleted"]
 _UNDONE = "-- failed and rolled back\n"
-_NOT_COUNTED = "not counted: it commits inside itself, or empties a table by TRUNCATE"
+_NOT_COUNTED = "not counted: it commits inside itself, works on another connection, or takes back to a savepoint"
+_EMPTIED = "not counted: TRUNCATE emptied it, or another table bears the name"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Tape:
         spans: one for each attempt at a revision, see ``SPANS``.
         statements: see ``STATEMENTS``.
         committed: ids, in order.
-        changes: revision -> "schema.table" -> rows inserted, updated, deleted by it; None when they were not counted.
+        changes: revision -> "schema.table" -> rows inserted, updated, deleted by it; None what was not counted.
         locks: revision -> "schema.table" -> the strongest lock it held before its commit; of rehearsed ones only.
         unsent: revision -> data statements that were rehearsed and not sent.
     """
@@ -38,7 +39,7 @@ class Tape:
     spans: list[dict[str, Any]] = field(default_factory=list)
     statements: list[dict[str, Any]] = field(default_factory=list)
     committed: list[str] = field(default_factory=list)
-    changes: dict[str, dict[str, dict[str, int]] | None] = field(default_factory=dict)
+    changes: dict[str, dict[str, dict[str, int] | None] | None] = field(default_factory=dict)
     locks: dict[str, dict[str, str]] = field(default_factory=dict)
     unsent: dict[str, list[str]] = field(default_factory=dict)
     _sql: list[str] = field(default_factory=list)
@@ -120,7 +121,7 @@ class Tape:
         plan = self.book.plan()
         version_table = f"{plan.version_table_schema}.{plan.version_table}"
         rows = [
-            {"revision": revision, "table": table, **counts}
+            {"revision": revision, "table": table if counts is not None else f"{table}: {_EMPTIED}", **(counts or {})}
             for revision, tables in self.changes.items()
             for table, counts in ({_NOT_COUNTED: {}} if tables is None else tables).items()
             if table != version_table

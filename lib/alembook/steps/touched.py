@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from alembook.backfills import SQL, Backfill, declaration, ledger
 from alembook.postgres import connection as connections
@@ -32,6 +33,20 @@ class Scope:
     def holds(self, table: str) -> bool:
         """Says whether a table is in it."""
         return self.tables is None or table in self.tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What the run itself did to tables, "schema.table".
+
+    Attributes:
+        rows: table -> rows it added, those it removed taken off; tables that are not here: not known.
+        worked_on: tables whose rows or values it may have changed: it wrote to them, or wrote them anew, or that is not
+            known. Of every other table it left each value as it was.
+    """
+
+    rows: Mapping[str, int]
+    worked_on: frozenset[str]
 
 
 def scope(book: Book, connection: connections.Connection, rules: checks.Declared, there: Collection[str]) -> Scope:
@@ -73,8 +88,10 @@ def executed(book: Book, connection: connections.Connection) -> set[str]:
         errors.QueryFailed: the catalogue cannot be read.
     """
     named = reach.read(connection).named({word for text in _executed(book) for word in reach.words(text)})
-    counted = (*_counted(book).values(), *(_batches(book, connection) or ()))
-    return named | {table for changes in counted for table in changes or ()}
+    told = _committed(book).values()
+    counted = (*(event.get("changes") for event in told), *(_batches(book, connection) or ()))
+    rewritten = {table for event in told for table in event.get("rewritten", ())}
+    return named | rewritten | {table for changes in counted for table in changes or ()}
 
 
 def backfilled(book: Book, connection: connections.Connection) -> set[str]:
@@ -82,44 +99,50 @@ def backfilled(book: Book, connection: connections.Connection) -> set[str]:
     return reach.read(connection).named({word for text in _backfilled(book) for word in reach.words(text)})
 
 
-def own_rows(
+def own(
     book: Book,
     connection: connections.Connection,
     tables: Collection[str],
     *,
     backfilled: Collection[str],
     executed: Collection[str],
-) -> dict[str, int]:
-    """Returns how many rows the run itself added to tables, those it removed taken off; tables left out: not known.
+) -> Own:
+    """Returns what the run itself did to tables.
 
-    The server counts them in the transaction of each revision and each batch, so what others write meanwhile is not in
-    them. It is not known where one truncates, a revision commits in its middle or was not told to its end, and of a
-    backfill's tables where a kill came between a batch's commit and its event: the ledger has more batches then.
+    The server counts rows in the transaction of each revision and each batch, so what others write meanwhile is not in
+    them. Not known: see ``project.agent.changes`` of revisions, and of one that was not told to its end; of a
+    backfill's tables where its statements truncate, or a kill came between a batch's commit and its event: the ledger
+    has more batches then.
 
     Args:
         book: with a plan.
         connection: to the database, for the ledger.
         tables: "schema.table" of what is asked for.
         backfilled: those that backfills lead to.
-        executed: those that any statement of the run leads to: it added nothing to the others.
+        executed: those that any statement of the run leads to: it did nothing to the others.
     """
-    counted = _counted(book)
+    told = _committed(book)
+    changes = [event.get("changes") for event in told.values()]
+    is_counted = told.keys() >= set(book.plan().order()) and None not in changes
+    counts = [count for each in changes for count in (each or {}).items()]
+    unclear = {name for name, count in counts if count is None} | set(() if is_counted else executed)
     sums: dict[str, int] = {}
     batches = _batches(book, connection) if backfilled else []
-    for changes in (*counted.values(), *(batches or ())):
-        for table, rows in (changes or {}).items():
-            sums[table] = sums.get(table, 0) + rows["inserted"] - rows["deleted"]
-    is_known = all(counted.get(revision) is not None for revision in book.plan().order())
-    unknown = set() if is_known and batches is not None else set(backfilled) if is_known else set(executed)
-    known = set(tables) - unknown
-    return {name: sums.get(name, 0) for name in known}
+    for name, count in (*counts, *(count for each in batches or () for count in each.items())):
+        sums[name] = sums.get(name, 0) + (count["inserted"] - count["deleted"] if count else 0)
+    rewritten = {name for event in told.values() for name in event.get("rewritten", ())}
+    unclear |= set(backfilled if batches is None else ())
+    return Own(
+        rows={name: sums.get(name, 0) for name in tables if name not in executed or name not in unclear},
+        worked_on=frozenset(executed) & {*unclear, *sums, *rewritten, *backfilled},
+    )
 
 
-def _counted(book: Book) -> dict[str, Mapping[str, Mapping[str, int]] | None]:
-    """Returns what each committed revision changed, table by table; None where the server did not count it."""
+def _committed(book: Book) -> dict[str, Mapping[str, Any]]:
+    """Returns what the agent told of each committed revision."""
     stems = [f"{notebook_stem('upgrade', stage.number)}.agent" for stage in book.plan().stages]
     told = [event for stem in stems for event in book.folder.events_of(stem) if event["event"] == "revision_committed"]
-    return {event["revision"]: event.get("changes") for event in told}
+    return {event["revision"]: event for event in told}
 
 
 def _batches(book: Book, connection: connections.Connection) -> list[Mapping[str, Mapping[str, int]]] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Optional, Sequence, Set
 
-from .changes import Changes, Counts
+from .changes import Changes, Counted
 from .environment import Environment
 from .failure import Failure
 
@@ -20,7 +20,7 @@ class Progress:
 
     Attributes:
         transaction: the server's id of it; None before it has begun.
-        changes: what it changed, table by table; None when that is not known.
+        counted: what it changed.
     """
 
     def __init__(self, revision: str, number: int, commits: int) -> None:
@@ -32,7 +32,7 @@ class Progress:
         self.sha256 = ""
         self.down: Sequence[str] = ()
         self.changing: Optional[Changes] = None
-        self.changes: Optional[Counts] = None
+        self.counted = Counted(None, [])
 
     def seconds(self) -> float:
         """Returns the seconds since it began."""

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Optional
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from .changes import TRUNCATE
+from .changes import Heard
 from .door import raw, rows
 from .shapes import Shapes
 from .trace import Trace, held
@@ -50,7 +50,7 @@ class Tape:
         revision: the revision statements belong to now; None outside of one.
         commits: commits seen so far. One on the migrating connection counts when something follows it: the event
             comes before the COMMIT, which may fail (a deferred constraint, SQLSTATE 40001) and leave nothing.
-        has_truncated: the revision has emptied a table by TRUNCATE.
+        heard: what the revision's statements say of its counters.
     """
 
     def __init__(self, wire: Wire, limits: Dict[str, int], shapes: Shapes, trace: Optional[Trace] = None) -> None:
@@ -66,7 +66,7 @@ class Tape:
         self._is_long = False
         self.revision: Optional[str] = None
         self.commits = 0
-        self.has_truncated = False
+        self.heard = Heard()
 
     def install(self) -> None:
         """Listens on the class, so that every engine is heard."""
@@ -79,7 +79,7 @@ class Tape:
         self._repeated.clear()
         self._own = connection.info
         self._is_committing = False
-        self.has_truncated = False
+        self.heard = Heard()
         self._unlooked = ""
         self._shapes.begin(revision, version_table)
         if self._trace is not None:
@@ -136,6 +136,7 @@ class Tape:
         self._is_committing = False
         if self.revision is not None and not self._is_muted:
             self._shapes.hear(statement)
+            self.heard.hear(statement, is_own=connection.info is self._own)
             self._catch_up(connection, statement)
         if _CONCURRENT.match(statement):
             self._is_long = True
@@ -158,7 +159,6 @@ class Tape:
             rows(raw(connection), _CAP.format(int(self._limits["lock_timeout_ms"])))
         if not self._is_muted:
             looked = self._look(connection, statement, started)
-            self.has_truncated = self.has_truncated or bool(TRUNCATE.search(statement))
             self._note(statement, ms, max(int(cursor.rowcount), 0), looked)
             if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
                 self._part_committed()

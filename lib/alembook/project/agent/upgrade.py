@@ -211,8 +211,8 @@ class Upgrade:
         with self._noted():
             connection = named["ctx"].connection
             self._tape.finish(connection)
-            if progress.changing is not None and not self._tape.has_truncated:
-                progress.changes = progress.changing.counted(raw(connection))
+            if progress.changing is not None:
+                progress.counted = progress.changing.counted(raw(connection), self._tape.heard)
             if self._request["ledger"]:
                 self._record(connection, progress)
 
@@ -225,7 +225,7 @@ class Upgrade:
             "direction": self._request["direction"],
             "seconds": progress.seconds(),
             "sha256": progress.sha256,
-            "changes": None if progress.changes is None else json.dumps(progress.changes),
+            "changes": None if progress.counted.changes is None else json.dumps(progress.counted.changes),
         }
         statement = text(LEDGER.format(schema=quoted))
         self._tape.unheard(lambda: connection.execute(statement, values))
@@ -234,8 +234,8 @@ class Upgrade:
         self._tape.end()
         self._progress = None
         self._remaining.remove(progress.revision)
-        fields = {"revision": progress.revision, "seconds": progress.seconds(), "changes": progress.changes}
-        self._wire.send("revision_committed", **fields)
+        fields = {"revision": progress.revision, "seconds": progress.seconds()}
+        self._wire.send("revision_committed", **dict(fields, **progress.counted._asdict()))
 
     def _noted(self) -> _Noted:
         return _Noted(self)
