@@ -6,9 +6,10 @@ import pytest
 
 from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Fingerprint
-from alembook.steps import drift
+from alembook.steps import backfill, drift
 from alembook.verdict import Check, Grade, Outcome
 from tests.steps.conftest import Desk, closed_by, noticed
+from tests.steps.test_damage import NICKNAMES
 
 DAMAGE = {
     "an enum value is lost": (
@@ -134,6 +135,22 @@ def test_a_schema_that_was_not_noted_is_unverified(done: Desk) -> None:
     for path in done.run().path.glob("schema*.json"):
         path.unlink()
     assert closed_by(done.verify())["the schema is as the run left it"].outcome is Outcome.UNVERIFIED
+
+
+def test_a_plan_that_begins_with_a_backfill_knows_its_schema(desk: Desk) -> None:
+    """Noted before its first batch; what others change meanwhile is theirs, for no batch changes the schema."""
+    desk.migrate("head")
+    project = desk.folder / "project/migrations"
+    (project / "backfills").mkdir()
+    (project / "backfills/nicknames.py").write_text(NICKNAMES, encoding="utf-8")
+    (project / "checks.toml").write_text('[[changes]]\ntable = "people"\ncolumns = ["nickname"]\n', encoding="utf-8")
+    assert desk.plan("head") == 1
+    with desk.book("backfill", stage=1) as book:
+        backfill.run(book).require()
+    assert closed_by(desk.verify()).keys() == {"rows of public.heap", "values of public.heap"}
+    desk.execute("DROP INDEX people_by_name")
+    check = closed_by(desk.verify())["index public.people_by_name is as the run left it"]
+    assert check.why == "somebody else changed it, after backfill.s1"
 
 
 def test_more_changes_than_a_page_holds_are_counted(done: Desk) -> None:
