@@ -7,7 +7,7 @@ them), and objects in which two passes of the rehearsal itself came out differen
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alembook import archive
@@ -74,12 +74,14 @@ def at_the_end(book: Book, seen: Drift) -> list[Check]:
     told = rehearsed(book)
     if told is None:
         return [_unseen()]
-    named = {(each.what.kind, each.what.name) for each in seen.changes if each.by == "others" and each.what.before}
-    every = _differing(told.end, seen.last)
+    others = {(each.what.kind, each.what.name): each for each in seen.changes if each.by == "others"}
+    named = {name for name, each in others.items() if each.what.before is not None}
+    every = [each for each in _differing(told.end, seen.last) if not _is_again(each, told)]
     found = [each for each in every if (each.kind, each.name) not in named]
     if every and not found:
         return []
-    return _named(END, seen.last, [_late(each, told, seen.first) for each in found if not _is_again(each, told)])
+    when = {name: each.when for name, each in others.items()}
+    return _named(END, seen.last, [_late(each, told, seen.first, when) for each in found])
 
 
 def rehearsed(book: Book) -> Rehearsed | None:
@@ -112,7 +114,7 @@ def _early(each: Difference) -> Check:
     return _check(each, why="it changed since the backup that was rehearsed", grade=_grade(each))
 
 
-def _late(each: Difference, told: Rehearsed, first: Fingerprint | None) -> Check:
+def _late(each: Difference, told: Rehearsed, first: Fingerprint | None, when: Mapping[tuple[str, str], str]) -> Check:
     whole = f"{each.kind} {each.name}"
     at_start, begun = told.start.objects.get(whole), first.objects.get(whole) if first else None
     is_by_nature = _pattern(each) in told.by_nature()
@@ -123,7 +125,9 @@ def _late(each: Difference, told: Rehearsed, first: Fingerprint | None) -> Check
     elif begun == each.after:
         why = f"the rehearsal {_deed(at_start, each.before)} it, and the run did not"
     elif each.before is None:
-        why = "it was made while the run went on, and no rehearsed revision makes it"
+        who = when.get((each.kind, each.name))
+        made = f"somebody else made it, {who}" if who else "it was made while the run went on"
+        why = f"{made}, and no rehearsed revision makes it"
     elif each.after is None:
         why = "it went while the run went on, and no rehearsed revision removes it"
     else:

@@ -144,8 +144,7 @@ def verify(book: Book) -> Verification:
             *evidence.sequences(earlier.sequences, seen.now.sequences),
             *orphans.checks(earlier.orphans, seen.orphans),
             *seen.declared,
-            *drift.checks(seen.drifted),
-            *schemas.at_the_end(book, seen.drifted),
+            *_schema(book, seen.drifted),
             *(models.checks(book, earlier.models, seen.drifted) if models.is_asked(book) else []),
             _unchanged(book),
         ],
@@ -169,6 +168,14 @@ def _facts(earlier: before.Before, seen: accounting.Seen, rows: which.Rows) -> M
         "left_out": dict(seen.now.left_out),
         "unread": dict(seen.now.unread),
     }
+
+
+def _schema(book: Book, drifted: drift.Drift) -> list[Check]:
+    """Returns what is said of the schema; of an object that closes the gate by its rehearsal nothing lesser besides."""
+    rehearsed = schemas.at_the_end(book, drifted)
+    said = {check.subject for check in rehearsed if check.grade is Grade.MUST and check.subject}
+    left = [check for check in drift.checks(drifted) if check.grade is Grade.MUST or check.subject not in said]
+    return [*left, *rehearsed]
 
 
 def _applied(book: Book) -> Check:
