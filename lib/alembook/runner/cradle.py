@@ -31,10 +31,13 @@ def main(arguments: Sequence[str]) -> None:
     """Imports, and becomes a kernel: in this process, or in each one forked from it."""
     control, parent, *rest = arguments
     names, _, own = (rest, "", []) if control else _parted(rest)
+    gc.disable()  # importing makes objects and no garbage
     for name in names:
         with suppress(ImportError):
             import_module(name)
     application = import_module("ipykernel.kernelapp").IPKernelApp
+    gc.freeze()  # what forked processes have in common is not written to, and so not copied
+    gc.enable()
     if control:
         own = _born(socket.socket(fileno=int(control)), int(parent))
     sys.argv = ["-c", *own]
@@ -49,8 +52,6 @@ def _parted(rest: Sequence[str]) -> tuple[Sequence[str], str, list[str]]:
 def _born(control: socket.socket, parent: int) -> list[str]:
     """Returns, in a forked process, the arguments of its kernel; this one ends when nobody asks any more."""
     warnings.filterwarnings("ignore", category=DeprecationWarning)  # numpy keeps a thread of its own, and forks well
-    gc.collect()
-    gc.freeze()  # what all have in common is not written to, and so not copied
     control.sendall(b"ready\n")
     with control.makefile("r", encoding="utf-8") as lines:
         for line in lines:

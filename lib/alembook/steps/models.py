@@ -20,6 +20,8 @@ from alembook.verdict import Check, Grade, Outcome
 _NAME = "the models agree with the database as they did before"
 _DETAILS = "what the models say besides agrees as it did before"
 _WRITES = "env.py writes"
+#: What the agent says where there are no models; env.py is the plan's, so it stays so.
+_NO_MODELS = "env.py gives Alembic no target_metadata"
 _SHOWN = 10
 
 
@@ -50,6 +52,8 @@ def checks(book: Book, then: Mapping[str, Any] | None, schema: Drift) -> list[Ch
         then: as ``before`` returned it; None when nothing was noted.
         schema: what became of the schema.
     """
+    if then is not None and then["why"] == _NO_MODELS:
+        return [_unverified(_NO_MODELS)]
     now = _compared(book, is_behind=False)
     if now["why"] or then is None or then["why"]:
         return [_unverified(now["why"] or (f"before the change: {then['why']}" if then else "not noted before"))]
