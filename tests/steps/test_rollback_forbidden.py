@@ -13,6 +13,8 @@ from tests.steps.shops import Shop, complete, opened
 from tests.steps.test_rollback_swap import before_closing
 
 Done = tuple[Shop, RunFolder]
+#: They share a server and a run.
+pytestmark = pytest.mark.xdist_group("forbidden")
 
 #: what -> (it, its end, the check, what it finds, why, what next).
 FORBIDDEN = {
@@ -115,7 +117,7 @@ def test_it_is_seen_too_when_it_comes_while_the_copy_is_made(
 def test_without_them_it_goes_on(done: Done) -> None:
     """The last of the rollbacks that were stopped finds its copy and swaps it in; what the others made is dropped."""
     shop, run = done
-    done_ = shop.roll_back(run, "restore", again=True)
+    done_ = shop.roll_back(run, "restore", again="rolls_back" in shop.desk.run().request())
     assert done_.gate.is_open, done_.gate.closed_by
     assert shop.unlike_its_backup(run) == []
     assert [name.rpartition("_")[0] for name in shop.databases()] == [f"{shop.desk.database.dbname}_failed"]
