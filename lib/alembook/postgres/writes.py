@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg2 import sql
+
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
 
@@ -61,6 +63,21 @@ def look(connection: connections.Connection) -> Look:
     found = connections.rows(connection, statements.load(__package__, "writes.sql"))
     tables = {row["table"]: Table(rows=row["rows"] or 0, file=row["file"]) for row in found}
     return Look(is_counted=how["is_counted"], counted_since=how["counted_since"], tables=tables)
+
+
+def since(connection: connections.Connection, table: sql.Identifier, snapshot: str) -> int:
+    """Returns the rows of a table that were inserted or updated since a snapshot and are there, whoever did it.
+
+    Args:
+        connection: to the database.
+        table: with its schema; what inherits from it is left out.
+        snapshot: as ``pg_current_snapshot()`` told it then, on this server.
+
+    Raises:
+        errors.QueryFailed: the table cannot be read.
+    """
+    query = sql.SQL(statements.load(__package__, "written_since.sql")).format(table=table)
+    return int(connections.scalar(connection, query, {"snapshot": snapshot}))
 
 
 def unknown(then: Look, now: Look) -> str:

@@ -87,7 +87,12 @@ def preview(book: Book) -> display.Html:
         known = "; ".join(f"{each.table}: {each.what}" for each in losses.of_downgrade(taken))
         order = " ".join(rolled.applied(taken)[::-1])
         return display.facts(
-            {**common, "revisions": order or "none", "loses": known or "nothing, as the rehearsal saw it"}
+            {
+                **common,
+                "revisions": order or "none",
+                "loses": known or "nothing, as the rehearsal saw it",
+                "and": "what others wrote since into what is dropped; looked for below, before anything is taken back",
+            }
         )
     return display.facts(
         {

@@ -11,7 +11,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres.fingerprint import Fingerprint
 from alembook.project import driver, state
 from alembook.snapshots import comparison, evidence, measurement
-from alembook.steps import before, drift, equals, losses, rolled, standing, touched, wayback, whole
+from alembook.steps import before, drift, dropping, equals, losses, rolled, standing, touched, wayback, whole
 from alembook.steps.replacing import Outcomes
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
@@ -50,6 +50,7 @@ def downgrade(book: Book, taken: Rolled, *, accept: str) -> Outcomes:
     try:
         todo = rolled.applied(taken)[::-1]
         standing.require_unchanged(book.target, taken.plan)
+        done.lost += dropping.written(book, taken)
         done.checks.append(losses.check(done.lost, accept))
         done.error = losses.waiting(book, taken, done.lost, accept, state="Nothing was changed.")
         if done.is_stopped:
