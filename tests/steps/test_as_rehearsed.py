@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from alembook import archive
 from alembook.postgres import connection as connections
 from alembook.postgres.embedded import Server
+from alembook.project.plan import Plan
 from alembook.steps import backup, drift, inspection, rehearsal, schemas, upgrade
 from alembook.verdict import Check, Grade, Outcome
 from tests.steps.conftest import Desk, closed_by, copied, copies, drop_copies, noticed
@@ -119,6 +121,26 @@ def test_which_rows_differ_is_told_from_the_rehearsed_copy(after: Desk) -> None:
         "chance or a sequence makes differs by nature, and so does what was written since the backup"
     )
     assert "1 missing: 7" in verified.failing().plain
+
+
+def test_another_servers_words_are_only_noticed(after: Desk) -> None:
+    """A server of another major version may write one definition otherwise; one of the same does not."""
+    after.execute("DELETE FROM visits WHERE id = 7")
+    record = after.run().path / "rehearsal"
+    noted = json.loads((record / "fingerprint.end.json").read_text(encoding="utf-8"))
+    noted["objects"]["view public.glad_people"] = "SELECT p.id, p.name FROM people AS p"
+    for name in ("fingerprint.end", "fingerprint.again"):
+        (record / f"{name}.json").write_text(json.dumps(noted), encoding="utf-8")
+    check = closed_by(after.verify())["view public.glad_people is as rehearsed"]
+    assert check.why == "the rehearsal changed it, and the run did not"
+    plan = Plan.from_json(json.loads((record / "plan.json").read_text(encoding="utf-8"))["plan"])
+    newer = replace(plan, server={**plan.server, "version_num": 190000})
+    (record / "plan.json").write_text(json.dumps({"plan": newer.to_json()}), encoding="utf-8")
+    check = noticed(after.verify())["view public.glad_people is as rehearsed"]
+    assert (check.grade, check.why.partition(":")[0]) == (
+        Grade.SHOULD,
+        "the copy's server is of another version, and may write the same in other words",
+    )
 
 
 def test_a_copy_that_stands_elsewhere_is_refused(after: Desk) -> None:

@@ -24,7 +24,7 @@ _NAME = {START: "the run begins at the schema that was rehearsed", END: "the run
 _SHOWN = 50
 _VARYING = re.compile(r"[0-9a-f]{6,}|[0-9]+")
 _BY_NATURE = "two passes of the rehearsal differed in it too"
-_BY_TIME = "a partition; time makes them"
+_EARLY = "it changed since the backup that was rehearsed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,13 @@ class Rehearsed:
         start: before the first revision.
         end: after the last.
         again: after a second pass; None when there was none.
+        is_alike: its server was of the target's major version: another one may write a definition in other words.
     """
 
     start: Fingerprint
     end: Fingerprint
     again: Fingerprint | None
+    is_alike: bool
 
     def by_nature(self) -> set[tuple[str, str]]:
         """Returns kind and pattern of name of the objects in which its two passes differ."""
@@ -59,8 +61,8 @@ def at_the_beginning(book: Book) -> list[Check]:
         return []
     with connections.closing(book.connect()) as connection:
         now = drift.read(book, connection)
-    found = _differing(told.start, now)
-    return _named(START, now, [_early(each) for each in found])
+    found = [_check(each, _EARLY, _excuse(each, told)) for each in _differing(told.start, now)]
+    return _named(START, now, found)
 
 
 def at_the_end(book: Book, seen: Drift) -> list[Check]:
@@ -91,7 +93,11 @@ def rehearsed(book: Book) -> Rehearsed | None:
         return None
     folder = replace(book.folder, path=book.folder.path / found.record)
     start, end, again = (_noted(folder, name) for name in (START, END, AGAIN))
-    return Rehearsed(start=start, end=end, again=again) if start and end else None
+    if start is None or end is None:
+        return None
+    servers = (book.reading(folder).plan().server, book.plan().server)
+    majors = {int(server["version_num"]) // 10_000 for server in servers}
+    return Rehearsed(start=start, end=end, again=again, is_alike=len(majors) == 1)
 
 
 def _noted(folder: archive.RunFolder, name: str) -> Fingerprint | None:
@@ -110,18 +116,11 @@ def _is_again(each: Difference, told: Rehearsed) -> bool:
     return told.again is not None and told.again.objects.get(f"{each.kind} {each.name}") == each.after
 
 
-def _early(each: Difference) -> Check:
-    return _check(each, why="it changed since the backup that was rehearsed", grade=_grade(each))
-
-
 def _late(each: Difference, told: Rehearsed, first: Fingerprint | None, when: Mapping[tuple[str, str], str]) -> Check:
     whole = f"{each.kind} {each.name}"
     at_start, begun = told.start.objects.get(whole), first.objects.get(whole) if first else None
-    is_by_nature = _pattern(each) in told.by_nature()
-    if is_by_nature:
-        why = _BY_NATURE
-    elif begun == each.after and at_start != begun:
-        why = "it was so before the run's first revision: it changed since the backup that was rehearsed"
+    if begun == each.after and at_start != begun:
+        why = f"it was so before the run's first revision: {_EARLY}"
     elif begun == each.after:
         why = f"the rehearsal {_deed(at_start, each.before)} it, and the run did not"
     elif each.before is None:
@@ -132,7 +131,8 @@ def _late(each: Difference, told: Rehearsed, first: Fingerprint | None, when: Ma
         why = "it went while the run went on, and no rehearsed revision removes it"
     else:
         why = "the run or somebody else made another one of it than the rehearsal"
-    return _check(each, why=why, grade=Grade.SHOULD if is_by_nature else _grade(each))
+    is_by_nature = _pattern(each) in told.by_nature()
+    return _check(each, why, _BY_NATURE if is_by_nature else _excuse(each, told))
 
 
 def _pattern(each: Difference) -> tuple[str, str]:
@@ -146,22 +146,25 @@ def _deed(then: str | None, later: str | None) -> str:
     return "removed" if later is None else "changed"
 
 
-def _grade(each: Difference) -> Grade:
-    """Returns a should for a partition that came or went as a whole: time makes them, and jobs beside the run."""
+def _excuse(each: Difference, told: Rehearsed) -> str:
+    """Returns why a difference may be none of anybody's doing; "" where it is."""
     is_whole = each.kind == "table" and None in {each.before, each.after}
-    return Grade.SHOULD if is_whole and fingerprint.is_partition(each.before or each.after or "") else Grade.MUST
+    if is_whole and fingerprint.is_partition(each.before or each.after or ""):
+        return "a partition; time makes them"
+    is_told_twice = not told.is_alike and None not in {each.before, each.after}
+    return "the copy's server is of another version, and may write the same in other words" if is_told_twice else ""
 
 
-def _check(each: Difference, *, why: str, grade: Grade) -> Check:
+def _check(each: Difference, why: str, excuse: str) -> Check:
     is_new = each.before is None
     return Check(
         name=f"{each.kind} {each.name} is as rehearsed",
         subject=each.name,
-        grade=grade,
+        grade=Grade.SHOULD if excuse else Grade.MUST,
         outcome=Outcome.FAILED,
         expected=drift.text(each.before),
         found=drift.text(each.after),
-        why=why if grade is Grade.MUST or why == _BY_NATURE else f"{_BY_TIME}: {why}",
+        why=f"{excuse}: {why}" if excuse else why,
         next="Find out who made it: nothing of it was rehearsed. Remove it, or waive this check with the reason why "
         "it may stay."
         if is_new
