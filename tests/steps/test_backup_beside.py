@@ -151,6 +151,26 @@ def test_a_database_that_reaches_elsewhere_is_proven_without_harm(
         desk.execute(statement)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "key", "value"),
+    [("LATIN1", "'ä'", "'ß'"), ("SQL_ASCII", "'ä'", r"E'\xe4'"), ("SQL_ASCII", r"E'\xe4'", "'ß'")],
+    ids=["LATIN1", "SQL_ASCII", "SQL_ASCII, with a key in another encoding"],
+)
+def test_a_database_in_another_encoding(encoding: str, key: str, value: str, desk: Desk, server18: Server) -> None:
+    """Names and values beyond ASCII are counted, dumped as they lie there, restored and found equal."""
+    name = f"{desk.database.dbname}_{encoding.lower()}"
+    admin = Desk(desk.folder, server18.ensure())
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C' LOCALE_PROVIDER libc")
+    with cleared(planned(moved(desk, server18.ensure().with_dbname(name))), server18) as other:
+        other.execute('CREATE TABLE "größe" ("schlüssel" text PRIMARY KEY, wert text)')
+        other.execute(f'INSERT INTO "größe" VALUES ({key}, {value})')
+        receipt = made(other)
+        assert is_green(receipt), closed(receipt)
+        assert receipt.tables.set_index("table").loc["größe", "rows"] == 1
+        assert receipt.facts["unread"] == {}
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def moved(desk: Desk, database: connections.Database) -> Desk:
     """Returns the desk with its database dumped and restored into another one."""
     folder = desk.folder / "moving"

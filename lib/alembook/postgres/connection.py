@@ -210,8 +210,10 @@ def connect(
 ) -> Connection:
     """Returns a new connection in autocommit mode, which no time limit of its role or database ends.
 
+    Its texts are in UTF-8 whatever the database's encoding is: psycopg2 does not quote every name right in another one.
+
     Args:
-        database: where.
+        database: where; a client_encoding among its parameters is for other programs.
         application_name: what ``pg_stat_activity`` shows; starts with ``alembook``.
         read_only: every transaction of the session is read-only.
         settings: run-time parameters set right after connecting (name -> value).
@@ -224,7 +226,7 @@ def connect(
         errors.QueryFailed: the server knows no such setting.
     """
     try:
-        connection = psycopg2.connect(database.conninfo(), application_name=application_name)
+        connection = psycopg2.connect(database.conninfo(), application_name=application_name, client_encoding="UTF8")
     except psycopg2.OperationalError as error:
         raise connect_failed(database.label(), database.password, error) from error
     connection.autocommit = True

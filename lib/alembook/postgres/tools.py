@@ -180,7 +180,8 @@ def dump(
     """Dumps a database into a folder, by several jobs that all see one exported snapshot.
 
     Importing the snapshot proves the database: the server refuses one exported in another database. Readers and writers
-    go on; only what wants an ACCESS EXCLUSIVE lock waits.
+    go on; only what wants an ACCESS EXCLUSIVE lock waits. Texts are dumped in the database's own encoding, as they lie
+    there: what SQL_ASCII holds could not be converted.
 
     Args:
         tool: pg_dump.
@@ -196,13 +197,14 @@ def dump(
         errors.BackupFailed: pg_dump failed; its last lines are the evidence, ``state`` says what is left on disk.
     """
     _require_absent(directory)
+    where = {name: value for name, value in database.environment().items() if name != "PGCLIENTENCODING"}
     chosen = compression(tool)
     argv = [str(tool.path), "--format=directory", f"--file={directory}", f"--jobs={jobs}", f"--snapshot={snapshot}"]
     argv += [f"--compress={chosen}", f"--lock-wait-timeout={lock_timeout_ms}", "--no-password", "--verbose"]
     try:
         finished = process.run(
             argv,
-            environment=config.child_environment({**database.environment(), "PGAPPNAME": application_name, **_ENGLISH}),
+            environment=config.child_environment({**where, "PGAPPNAME": application_name, **_ENGLISH}),
             on_line=lambda _stream, line: on_line(Redactor(database.password).clean(line)) if on_line else None,
             death_signal=signal.SIGTERM,  # pg_dump then cancels its queries
         )

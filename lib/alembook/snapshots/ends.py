@@ -34,6 +34,10 @@ _PLAIN = {"integer", "numeric", "date", "timestamp", "timestamptz"}
 _AT_ONCE = 32
 _NOTHING: list[dict[str, Any]] = []
 _CHARACTERS = 200
+#: A key as a text of at most so many characters. SQL_ASCII holds anything and cuts it anywhere: that is escaped.
+_TEXT = """CASE WHEN pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' THEN {cut}
+    ELSE pg_catalog.encode(pg_catalog.convert_to({cut}, 'SQL_ASCII'), 'escape') END"""
+_CUT = 'pg_catalog."left"({}::pg_catalog.text, {})'
 
 
 def none() -> pd.DataFrame:
@@ -105,7 +109,7 @@ def _looked_up(connection: connections.Connection, part: Sequence[Layout]) -> li
 def _named(layout: Layout) -> dict[str, sql.Composable]:
     columns = [sql.Identifier(name) for name in layout.key]
     whole = columns[0] if len(columns) == 1 else sql.SQL("ROW({})").format(sql.SQL(", ").join(columns))
-    cut = sql.SQL('pg_catalog."left"({}::pg_catalog.text, {})').format(whole, sql.Literal(_CHARACTERS))
+    cut = sql.SQL(_TEXT).format(cut=sql.SQL(_CUT).format(whole, sql.Literal(_CHARACTERS)))
     down = [sql.SQL("{} DESC").format(column) for column in columns]
     return {"key": cut, "table": layout.identifier, "up": sql.SQL(", ").join(columns), "down": sql.SQL(", ").join(down)}
 
