@@ -193,6 +193,58 @@ def test_what_stands_in_the_way_is_named(place: Place) -> None:
     assert {check.grade for check in found} == {Grade.SHOULD}
 
 
+def test_what_the_role_could_not_give_to_a_copy_is_named(place: Place) -> None:
+    """Owners it cannot take, settings it may not set, in the database; not those it was granted, nor an extension's."""
+    live = place.root.with_dbname(place.live.dbname)
+    with contextlib.closing(connections.connect(live, application_name="test")) as root:
+        run(
+            root,
+            "CREATE EXTENSION vector",
+            "CREATE TABLE reports (id int)",
+            "CREATE VIEW shown AS SELECT * FROM reports",
+            "CREATE TABLE theirs (id int)",
+            "ALTER TABLE theirs OWNER TO {other}",
+            "CREATE TABLE mine (id serial PRIMARY KEY)",
+            "ALTER TABLE mine OWNER TO {owner}",
+            "ALTER DATABASE {live} SET log_min_duration_statement TO 100",
+            "ALTER DATABASE {live} SET work_mem TO '8MB'",
+            "ALTER DATABASE {live} SET app.tenant TO 'one'",
+        )
+        with contextlib.closing(connections.connect(place.live, application_name="test")) as connection:
+            found = obstacles.checks(obstacles.read(connection, place.live.dbname), grade=Grade.MUST)
+            superuser = obstacles.checks(obstacles.read(root, place.live.dbname), grade=Grade.MUST)
+            run(root, "GRANT {other} TO {owner}")
+            if root.server_version >= 150_000:
+                run(root, "GRANT SET ON PARAMETER log_min_duration_statement, app.tenant TO {owner}")
+            granted = obstacles.checks(obstacles.read(connection, place.live.dbname), grade=Grade.MUST)
+            run(root, "REVOKE {other} FROM {owner}", "DROP OWNED BY {owner}, {other}")
+    owner = place.live.user
+    assert {
+        check.name: (check.found, check.next) for check in found if "given to" in check.name or "made in" in check.name
+    } == {
+        "settings of roles in it can be given to its copy": ("none", ""),
+        "what is in it can be given to its owners": (
+            f"{place.root.user}: table public.reports and 1 more; {STEM}_other: table public.theirs",
+            f"ALTER ... OWNER TO {owner}; or GRANT the owner's role to it, unless that is a superuser's; or let a "
+            "superuser roll back.",
+        ),
+        "its extensions can be made in a copy": (
+            "vector",
+            "Let a superuser roll back, or have its keeper mark the extension trusted (its control file).",
+        ),
+        "its settings can be given to a copy": (
+            "app.tenant; log_min_duration_statement",
+            f"PostgreSQL 15 and newer: GRANT SET ON PARAMETER app.tenant, log_min_duration_statement TO {owner}; "
+            "else let a superuser roll back.",
+        ),
+    }
+    assert [check.name for check in superuser if check.outcome is Outcome.FAILED] == []
+    assert [check.found for check in granted if check.outcome is Outcome.FAILED and "session" not in check.name] == [
+        f"{place.root.user}: table public.reports and 1 more",
+        "vector",
+    ]
+
+
 def test_a_dated_name_fits() -> None:
     """63 bytes, whatever the database is called."""
     assert swap.name_of("shop", "failed", AT) == "shop_failed_20261122t120301"

@@ -12,7 +12,7 @@ from psycopg2 import sql
 
 from alembook import archive, config, errors
 from alembook.postgres import connection as connections
-from alembook.postgres import session, swap
+from alembook.postgres import restoring, session, swap
 from alembook.postgres.embedded import Server
 from alembook.runner import rolling
 from alembook.runner import run as runs
@@ -29,7 +29,7 @@ def shop(server18: Server, tmp_path: Path) -> Iterator[Shop]:
         yield found
 
 
-def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop) -> None:
+def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """CREATEDB and ownership are enough; where roles have settings in the database, the gate says who may set them."""
     name = shop.desk.database.dbname
     names = {"owner": sql.Identifier(OWNER), "name": sql.Identifier(name), "app": sql.Identifier(APP)}
@@ -48,7 +48,7 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop) -> None:
     before, own_before = shop.desk.ask(CONTENTS), shop.own()
     run = complete(role)
     with shop.desk.connect() as superuser:
-        shop.desk.execute(f"ALTER ROLE {OWNER} NOCREATEDB")
+        shop.desk.execute(f"ALTER ROLE {OWNER} NOCREATEDB; ALTER TABLE labels OWNER TO {APP}")
         refused = role.roll_back(run, "restore")
         pid = superuser.info.backend_pid
     shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB")
@@ -65,18 +65,47 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop) -> None:
             APP,
             "Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
         ),
+        "what is in it can be given to its owners": (
+            f"{APP}: table public.labels",
+            f"ALTER ... OWNER TO {OWNER}; or GRANT the owner's role to it, unless that is a superuser's; or let a "
+            "superuser roll back.",
+        ),
     }
     assert shop.databases() == []
     assert shop.own() == own_before
     reset = sql.SQL("ALTER ROLE {app} IN DATABASE {name} RESET ALL").format(**names)
     with contextlib.closing(connections.connect(shop.server.ensure(), application_name="test")) as connection:
         connections.execute(connection, reset)
+    shop.desk.execute(f"ALTER TABLE labels OWNER TO {OWNER}")
+    with monkeypatch.context() as lacking:
+        lacking.setattr(restoring, "restore", cannot)
+        failed = role.roll_back(run, "restore", again=True)
+    assert str(failed.error) == (
+        f"The backup of run {run.run_id} could not be restored beside the database.\n"
+        "  left: nothing was swapped; the copy was dropped, and the database is open as it was.\n"
+        "  why:  pg_restore ended with exit code 1. Its files are as they were made.\n"
+        "  next: See below what it lacks: a right (have the role get it, or roll back as a superuser: inspect names "
+        "what it needs), or room. Then the same command again.\n"
+        "  pg_restore said:\n"
+        "    must be able to SET ROLE"
+    )
+    assert shop.databases() == []
     done = role.roll_back(run, "restore", again=True)
     assert done.error is None, done.error
     assert done.gate.is_open, done.gate.closed_by
     assert shop.desk.ask(CONTENTS) == before
     assert [text for text in shop.own().differences(own_before) if "search_path" not in text] == []
     assert shop.as_app("SELECT count(*) FROM orders") == 300
+
+
+def cannot(*_: object, **__: object) -> None:
+    """Fails as pg_restore does for a right that inspect did not see."""
+    raise errors.RestoreFailed(
+        "The dump could not be restored.",
+        why="pg_restore ended with exit code 1.",
+        next="Make the backup again.",
+        evidence={"pg_restore said": "must be able to SET ROLE"},
+    )
 
 
 def test_a_rollback_that_is_given_up_leaves_no_copy(shop: Shop) -> None:

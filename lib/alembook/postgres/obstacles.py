@@ -11,7 +11,8 @@ from typing import Any
 
 from alembook.display.tables import size
 from alembook.postgres import connection as connections
-from alembook.postgres import disk, statements
+from alembook.postgres import disk, rights, statements
+from alembook.postgres.rights import Lacking
 from alembook.verdict import Check, Grade, Outcome
 
 
@@ -30,6 +31,7 @@ class Obstacles:
         prepared: transactions that were prepared in it.
         subscriptions: enabled ones: they would go on in the one that is put aside.
         unsettable: roles with settings in it that the role may not set.
+        lacking: what the role could not give to a copy; None where it was asked from another database.
     """
 
     user: str
@@ -42,17 +44,21 @@ class Obstacles:
     prepared: tuple[str, ...]
     subscriptions: tuple[str, ...]
     unsettable: tuple[str, ...]
+    lacking: Lacking | None = None
 
 
 def read(connection: connections.Connection, name: str) -> Obstacles:
     """Returns what stands in the way of replacing a database of the connection's server.
+
+    What the role could not give to a copy is only known from inside the database.
 
     Raises:
         errors.QueryFailed: the catalogue cannot be read.
     """
     row: dict[str, Any] = connections.rows(connection, statements.load(__package__, "obstacles.sql"), {"name": name})[0]
     lists = {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
-    return Obstacles(**{**row, **lists})
+    is_there = connection.info.dbname == name
+    return Obstacles(**{**row, **lists}, lacking=rights.lacking(connection) if is_there else None)
 
 
 def checks(found: Obstacles, *, grade: Grade) -> list[Check]:
@@ -107,6 +113,37 @@ def _in_the_way(found: Obstacles, grade: Grade) -> list[Check]:
             found.unsettable,
             grade,
             next="Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
+        ),
+        *(_giving(found, found.lacking, grade) if found.lacking else []),
+    ]
+
+
+def _giving(found: Obstacles, lacking: Lacking, grade: Grade) -> list[Check]:
+    """Returns what a copy could not have because the role may not give it."""
+    settings = ", ".join(lacking.settings)
+    return [
+        _none(
+            "what is in it can be given to its owners",
+            [f"{owner}: {what}" for owner, what in lacking.owners.items()],
+            grade,
+            why="a copy is restored with its owners, and only who can SET ROLE to one gives something to it.",
+            next=f"ALTER ... OWNER TO {found.user}; or GRANT the owner's role to it, unless that is a superuser's; "
+            "or let a superuser roll back.",
+        ),
+        _none(
+            "its extensions can be made in a copy",
+            lacking.extensions,
+            grade,
+            why="only a superuser makes an extension that is not trusted.",
+            next="Let a superuser roll back, or have its keeper mark the extension trusted (its control file).",
+        ),
+        _none(
+            "its settings can be given to a copy",
+            lacking.settings,
+            grade,
+            why="a superuser set them, and who may not set them cannot set them for the copy.",
+            next=f"PostgreSQL 15 and newer: GRANT SET ON PARAMETER {settings} TO {found.user}; else let a superuser "
+            "roll back.",
         ),
     ]
 

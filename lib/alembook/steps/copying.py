@@ -50,8 +50,8 @@ def copy(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> Co
         live: what the live database has of its own.
 
     Raises:
-        errors.RollbackFailed: the run has no dump that can be restored.
-        errors.RestoreFailed, errors.ToolMissing, errors.QueryFailed: as ``restoring.restore``.
+        errors.RollbackFailed: the run has no dump that can be restored, or pg_restore failed; no copy is left.
+        errors.ToolMissing, errors.QueryFailed: as ``restoring.restore``.
     """
     told = book.folder.receipt(_STEM)
     if told and (found := own.read(elsewhere, told["database"])):
@@ -112,6 +112,9 @@ def _made(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> C
             with_rights=True,
         )
         checks = tuple(_judged(book, rolled, then, database))
+    except errors.RestoreFailed as error:
+        drop(book, elsewhere, name)
+        raise _not_restored(rolled, error) from error
     except BaseException:
         drop(book, elsewhere, name)
         raise
@@ -122,6 +125,17 @@ def _made(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> C
         book.folder.write_receipt(_STEM, {**kept, "checks": [_plain(check) for check in checks]})
     book.event("copy_made", database=name, seconds=round(restored.seconds, 3))
     return Copy(database=database, oid=oid, checks=checks, left_out=restored.left_out)
+
+
+def _not_restored(rolled: Rolled, error: errors.RestoreFailed) -> errors.RollbackFailed:
+    return errors.RollbackFailed(
+        f"The backup of run {rolled.run_id} could not be restored beside the database.",
+        why=f"{error.why} Its files are as they were made.",
+        next="See below what it lacks: a right (have the role get it, or roll back as a superuser: inspect names what "
+        "it needs), or room. Then the same command again.",
+        state="nothing was swapped; the copy was dropped, and the database is open as it was.",
+        evidence=error.evidence,
+    )
 
 
 def _plain(check: Check) -> dict[str, Any]:
