@@ -29,8 +29,8 @@ def shop(server18: Server, tmp_path: Path) -> Iterator[Shop]:
         yield found
 
 
-def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CREATEDB and ownership are enough; where roles have settings in the database, the gate says who may set them."""
+def owned(shop: Shop) -> Shop:
+    """Returns the shop as a role uses it that owns what is in it and is no superuser."""
     name = shop.desk.database.dbname
     names = {"owner": sql.Identifier(OWNER), "name": sql.Identifier(name), "app": sql.Identifier(APP)}
     give = """
@@ -45,6 +45,12 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.
     role = Shop(furnished(shop.desk.folder, replace(shop.desk.database, user=OWNER)), shop.server)
     with (shop.desk.folder / "alembook.toml").open("a", encoding="utf-8") as file:
         file.write('[targets.demo.rehearsal]\nscratch = "file:database-url"\n')
+    return role
+
+
+def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CREATEDB and ownership are enough; where roles have settings in the database, the gate says who may set them."""
+    role = owned(shop)
     before, own_before = shop.desk.ask(CONTENTS), shop.own()
     run = complete(role)
     with shop.desk.connect() as superuser:
@@ -52,30 +58,10 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.
         refused = role.roll_back(run, "restore")
         pid = superuser.info.backend_pid
     shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB")
-    assert {check.name: (check.found, check.next) for check in refused.gate.closed_by} == {
-        "a copy can be made beside the database": (
-            f"{OWNER} has not",
-            f"Have an administrator run: ALTER ROLE {OWNER} CREATEDB.",
-        ),
-        "every session in the database can be ended": (
-            f"pid {pid} (alembook test, postgres)",
-            f"GRANT pg_signal_backend TO {OWNER}; a superuser's session only a superuser ends.",
-        ),
-        "settings of roles in it can be given to its copy": (
-            APP,
-            "Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
-        ),
-        "what is in it can be given to its owners": (
-            f"{APP}: table public.labels",
-            f"ALTER ... OWNER TO {OWNER}; or GRANT the owner's role to it, unless that is a superuser's; or let a "
-            "superuser roll back.",
-        ),
-    }
+    assert {check.name: (check.found, check.next) for check in refused.gate.closed_by} == refusals(pid)
     assert shop.databases() == []
     assert shop.own() == own_before
-    reset = sql.SQL("ALTER ROLE {app} IN DATABASE {name} RESET ALL").format(**names)
-    with contextlib.closing(connections.connect(shop.server.ensure(), application_name="test")) as connection:
-        connections.execute(connection, reset)
+    shop.desk.execute(f'ALTER ROLE {APP} IN DATABASE "{shop.desk.database.dbname}" RESET ALL')
     shop.desk.execute(f"ALTER TABLE labels OWNER TO {OWNER}")
     with monkeypatch.context() as lacking:
         lacking.setattr(restoring, "restore", cannot)
@@ -98,6 +84,29 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.
     assert shop.as_app("SELECT count(*) FROM orders") == 300
 
 
+def refusals(pid: int) -> dict[str, tuple[str, str]]:
+    """Returns what is refused to an owner: check -> what was found, what to do."""
+    return {
+        "a copy can be made beside the database": (
+            f"{OWNER} has not",
+            f"Have an administrator run: ALTER ROLE {OWNER} CREATEDB.",
+        ),
+        "every session in the database can be ended": (
+            f"pid {pid} (alembook test, postgres)",
+            f"GRANT pg_signal_backend TO {OWNER}; a superuser's session only a superuser ends.",
+        ),
+        "settings of roles in it can be given to its copy": (
+            APP,
+            "Only a superuser, or a role with CREATEROLE and ADMIN on these, may ALTER ROLE ... IN DATABASE.",
+        ),
+        "what is in it can be given to its owners": (
+            f"{APP}: table public.labels",
+            f"ALTER ... OWNER TO {OWNER}; or GRANT the owner's role to it, unless that is a superuser's; or let a "
+            "superuser roll back.",
+        ),
+    }
+
+
 def cannot(*_: object, **__: object) -> None:
     """Fails as pg_restore does for a right that inspect did not see."""
     raise errors.RestoreFailed(
@@ -115,6 +124,13 @@ def test_a_rollback_that_is_given_up_leaves_no_copy(shop: Shop) -> None:
     assert isinstance(shop.roll_back(run, "restore").error, errors.Waiting)
     folder, (copy,) = shop.desk.run(), shop.databases()
     wanted = shop.swap(copy)
+    folder.write_receipt(replacing.STEM, replace(wanted, live_oid=1).to_json())
+    assert rolling.give_up(shop.desk.database, folder) == (
+        f"The databases of this rollback are no longer what it made of them: {wanted.live}, {copy}. "
+        f"oid 1 is named neither {wanted.live} nor {wanted.kept}: somebody renamed or dropped it. "
+        "Nothing of them was touched."
+    )
+    assert shop.databases() == [copy]
     folder.write_receipt(replacing.STEM, wanted.to_json())
     with swap.elsewhere(shop.desk.database, wanted) as connection:
         swap.close(connection, wanted)
@@ -128,7 +144,10 @@ def test_a_rollback_that_is_given_up_leaves_no_copy(shop: Shop) -> None:
 
 
 def test_a_rollback_that_has_swapped_is_not_given_up(shop: Shop) -> None:
-    """It was cut off after the names were changed: the next rollback ends its record, and `abandon` says so."""
+    """It was cut off after the names were changed: `abandon` says so, and the next rollback ends its record.
+
+    Also when somebody dropped, meanwhile, the database that was kept.
+    """
     run = complete(shop)
     shop.desk.execute("INSERT INTO customers VALUES (21, 'new')")
     assert isinstance(shop.roll_back(run, "restore").error, errors.Waiting)
@@ -146,6 +165,11 @@ def test_a_rollback_that_has_swapped_is_not_given_up(shop: Shop) -> None:
         f"  next: `alembook rollback {run.run_id} --by restore` looks at it and ends the record."
     )
     assert wanted.kept in shop.databases()
+    shop.desk.execute(f'DROP DATABASE "{wanted.kept}"')
+    done = shop.roll_back(run, "restore", again=True)
+    assert done.gate.is_open, (done.error, done.gate.closed_by)
+    assert done.kept.keys() == {"the dump"}
+    assert [said["kept"] for said in run.stated(archive.ROLLED_BACK)] == [""]
 
 
 def test_two_at_once(shop: Shop) -> None:

@@ -86,6 +86,8 @@ def elsewhere(live: Database, swap: Swap) -> Iterator[connections.Connection]:
 def standing(connection: connections.Connection, swap: Swap) -> Standing:
     """Returns how far a swap has come, by the names that both databases have now.
 
+    Where the copy has the live name both were renamed, in one transaction, whatever became of the other one since.
+
     Raises:
         errors.QueryFailed: the catalogue cannot be read.
     """
@@ -93,7 +95,7 @@ def standing(connection: connections.Connection, swap: Swap) -> Standing:
     oids = {"oids": [swap.live_oid, swap.restored_oid]}
     found = {row["oid"]: row for row in connections.rows(connection, query, oids)}
     names = tuple(found[oid]["datname"] if oid in found else None for oid in (swap.live_oid, swap.restored_oid))
-    if names == (swap.kept, swap.live):
+    if names[1] == swap.live:
         return Standing.SWAPPED
     if names[0] != swap.live:
         return Standing.UNKNOWN

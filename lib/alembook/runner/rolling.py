@@ -122,9 +122,10 @@ def _require_alone(folder: archive.RunFolder) -> None:
 def give_up(database: Database, folder: archive.RunFolder) -> str:
     """Puts right what a rollback that is given up left: opens a closed database, drops a copy; says so.
 
+    Where somebody else renamed or dropped the databases nothing is touched, and that is said.
+
     Raises:
         errors.UsageError: it has changed the names already: it is to be finished.
-        errors.RollbackFailed: somebody else renamed the databases.
         errors.TargetBusy: somebody works on it.
         errors.QueryFailed, errors.Unreachable: the server refused, or did not answer.
     """
@@ -132,7 +133,10 @@ def give_up(database: Database, folder: archive.RunFolder) -> str:
         return ""
     _require_alone(folder)
     _require_not_swapped(database, folder)
-    said = _reopen(database, folder)
+    try:
+        said = _reopen(database, folder)
+    except errors.RollbackFailed as error:
+        return f"{error.what} {error.why} Nothing of them was touched."
     with connections.closing(connections.connect(database, application_name="alembook rollback")) as connection:
         dropped = copying.clear(connection, folder)
     return " ".join(part for part in (said, f"The copy {dropped} was dropped." if dropped else "") if part)

@@ -29,6 +29,7 @@ from alembook.steps.runbook import Book
 from alembook.verdict import Check, Gate, Grade, Outcome
 
 STEM = "swap"
+_NAME = "SELECT datname FROM pg_database WHERE oid = %(oid)s"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -249,8 +250,6 @@ def _after(book: Book, rolled: Rolled, wanted: swap.Swap, done: Outcomes) -> Non
     """Looks at the database that now has the live name, while no other run may begin."""
     done.is_changed = True
     done.kept.pop("the copy", None)
-    done.kept["the failed database"] = wanted.kept
-    done.kept["dropped by"] = f"DROP DATABASE {swap.quoted(wanted.kept)}, when nobody needs it any more"
     done.kept["the dump"] = str((rolled.backup or {}).get("folder", ""))
     with connections.closing(book.connect()) as connection, ExitStack() as stack:
         if not session.holds(connection, book.session):  # the swap ended the session that held the run's locks
@@ -258,6 +257,9 @@ def _after(book: Book, rolled: Rolled, wanted: swap.Swap, done: Outcomes) -> Non
             stack.enter_context(session.hold(book.database, application_name=name))
         rows = state.read(connection, rolled.plan.version_table, rolled.plan.version_table_schema)
         oid = connections.scalar(connection, "SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+        if name := connections.scalar(connection, _NAME, {"oid": wanted.live_oid}):
+            done.kept["the failed database"] = name
+            done.kept["dropped by"] = f"DROP DATABASE {swap.quoted(name)}, when nobody needs it any more"
     done.checks += [
         _is("the live name leads to the copy", oid == wanted.restored_oid, str(wanted.restored_oid), str(oid)),
         _is(
