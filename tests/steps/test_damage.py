@@ -70,7 +70,8 @@ DAMAGE = {
     "a table is gone": (
         "DROP TABLE events_2025",
         {
-            "rows of public.events_2025": "no such table",
+            "rows of public.events": "30",
+            "values of public.events": "different",
             "table public.events_2025 is as the run left it": "not there",
         },
     ),

@@ -19,7 +19,7 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres import statements
-from alembook.snapshots import crew, ends, layout, reading, scan, sequences
+from alembook.snapshots import crew, ends, layout, partitions, reading, scan, sequences
 
 #: Columns of a measured table of tables, and how each is read back from CSV.
 DTYPES = {"schema": "str", "table": "str", "rows": "int64", "size_bytes": "int64"}
@@ -38,6 +38,11 @@ COLUMN_DTYPES = {
 _SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
 
 
+def no_columns() -> pd.DataFrame:
+    """Returns the table of columns of no table."""
+    return _columns((), {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What was counted at one instant.
@@ -54,6 +59,9 @@ class Measurement:
             rows where the table has no key (meaning "rows"); its nulls are 0.
         sequences: one row per column with a sequence of its own, as ``sequences.standing``.
         ends: the lowest and the highest key of each table, as ``ends.read``.
+        partitions: which tables are leaves of a partitioned one, as ``partitions.read``.
+        wholes: as ``columns``, of each partitioned table as if it were one; left out are those whose leaves were not
+            all measured, or not by one key over the same columns.
         apart: "schema.table" -> which columns could not be measured as ``earlier`` was, in words.
         unread: "schema.table" -> why it has a count and no checksums.
         left_out: "schema.table" -> why it was asked for and not counted (a foreign table, no right to read it, row
@@ -69,6 +77,8 @@ class Measurement:
     unread: Mapping[str, str]
     left_out: Mapping[str, str]
     ends: pd.DataFrame = field(default_factory=ends.none)
+    partitions: pd.DataFrame = field(default_factory=partitions.none)
+    wholes: pd.DataFrame = field(default_factory=no_columns)
 
 
 @contextmanager
@@ -115,8 +125,8 @@ def measure(
         exclude: patterns of what to leave out again.
         leave_out_schemas: schemas that are not the project's, such as Alembook's own.
         only: "schema.table" of the tables in scope; None is all of them. The others are not named as left out.
-        earlier: ``columns`` of an earlier measurement this one will be compared with: tables in it are summed up over
-            the columns both have with one meaning, by the key they had then.
+        earlier: ``columns`` (and ``wholes``) of an earlier measurement this one will be compared with: tables in it are
+            summed up over the columns both have with one meaning, by the key they, or a new leaf's whole, had then.
         is_textual: values are equal when their texts are: numeric 1.0 and 1.00, float 0 and -0 differ.
         connect: opens another connection to the same database, for more than one worker.
         workers: connections that read at once.
@@ -126,14 +136,14 @@ def measure(
     Raises:
         errors.QueryFailed: a table could not be counted; the error names it.
     """
-    countable, left_out = _countable(connection, include, exclude, leave_out_schemas, only)
+    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
+    countable, left_out = _countable(found, include, exclude, leave_out_schemas, only)
     layouts, apart = _layouts(connection, countable, earlier, is_textual)
     positions = sequences.read(connection, countable)
     how = {"timeout_s": timeout_s, "on_table": on_table, "connect": connect, "workers": workers}
     counted = reading.read(connection, layouts, ends=_ends(layouts, positions), **how)  # type: ignore[arg-type]
     return Measurement(
-        tables=frame([_counted(each, counted[each.name]) for each in layouts]),
-        columns=_columns(layouts, counted),
+        **_frames(layouts, counted, partitions.read(connection, found, leave_out_schemas)),
         sequences=sequences.standing(layouts, counted, positions),
         ends=ends.read(connection, countable, layouts, counted, timeout_s=timeout_s),
         apart=apart,
@@ -141,6 +151,19 @@ def measure(
         left_out=left_out,
         **connections.rows(connection, statements.load(__package__, "instant.sql"))[0],
     )
+
+
+def _frames(
+    layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found], parted: pd.DataFrame
+) -> dict[str, Any]:
+    """Returns what the tables came to, one by one and, where they are leaves of one, together."""
+    wholes = list(partitions.wholes(parted, layouts, counted))
+    return {
+        "tables": frame([_counted(each, counted[each.name]) for each in layouts]),
+        "columns": _columns(layouts, counted),
+        "partitions": parted,
+        "wholes": _columns([each for each, _ in wholes], {each.name: sums for each, sums in wholes}),
+    }
 
 
 def _ends(layouts: Collection[layout.Layout], positions: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -166,19 +189,19 @@ def _layouts(
     if earlier is None:
         return now, {}
     then = {f"{schema}.{table}": rows for (schema, table), rows in earlier.groupby(["schema", "table"], sort=False)}
+    roots = {_name(row): row["root"] for row in tables}
     taken, apart = [], {}
     for each in now:
-        rows = then.get(each.name)
+        rows = then.get(each.name, then.get(roots[each.name]))
         taken.append(each if rows is None else reduced(each, rows))
         if rows is not None and (told := _apart(each, rows)):
-            apart[each.name] = told
+            apart.update(dict.fromkeys((each.name, roots[each.name] or each.name), told))
     return taken, apart
 
 
 def reduced(table: layout.Layout, earlier: pd.DataFrame) -> layout.Layout:
-    """Returns a table reduced to the columns and the key of an earlier measurement of it."""
-    is_its = (earlier["schema"] == table.schema) & (earlier["table"] == table.table)
-    named = earlier[is_its & (earlier["column"] != "")]
+    """Returns a table reduced to the columns and the key of an earlier measurement of it, or of what it is part of."""
+    named = earlier[earlier["column"] != ""]
     key = named[named["key"] > 0].sort_values("key")["column"]
     return table.like(dict(zip(named["column"], named["meaning"], strict=True)), tuple(key))
 
@@ -220,7 +243,8 @@ def outline(
     leave_out_schemas: Collection[str] = (),
 ) -> tuple[dict[str, layout.Layout], dict[str, str]]:
     """Returns the layout of every table that can be measured, and why others cannot; no row is read. As ``measure``."""
-    countable, left_out = _countable(connection, include, exclude, leave_out_schemas)
+    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
+    countable, left_out = _countable(found, include, exclude, leave_out_schemas)
     return {each.name: each for each in layout.read(connection, countable)}, left_out
 
 
@@ -241,14 +265,13 @@ def oids(connection: connections.Connection, tables: Collection[str]) -> dict[in
 
 
 def _countable(
-    connection: connections.Connection,
+    found: Collection[dict[str, Any]],
     include: Collection[str],
     exclude: Collection[str],
     leave_out_schemas: Collection[str],
     only: Collection[str] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Returns the tables that are asked for and can be counted, and why the others cannot."""
-    found = connections.rows(connection, statements.load(__package__, "tables.sql"))
     asked = [row for row in found if row["schema"] not in leave_out_schemas and _is_asked(row, include, exclude)]
     asked = asked if only is None else [row for row in asked if _name(row) in only]
     left_out = {_name(row): reason for row in asked if (reason := _reason_to_leave_out(row))}

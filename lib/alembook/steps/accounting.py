@@ -9,7 +9,7 @@ import pandas as pd
 
 from alembook.postgres import connection as connections
 from alembook.project.plan import Plan
-from alembook.snapshots import checks, comparison, ends, evidence, measurement
+from alembook.snapshots import checks, comparison, ends, evidence, measurement, roots
 from alembook.snapshots.evidence import Evidence
 from alembook.steps import before, drift, standing, touched
 from alembook.steps.runbook import Book
@@ -48,12 +48,14 @@ class Account:
         found: values, by "schema.table".
         changes: table -> columns that rules let change.
         frame: both side by side, as ``evidence.merge``.
+        folded: which partitioned tables were judged as one.
     """
 
     counted: pd.DataFrame
     found: Mapping[str, Evidence]
     changes: Mapping[str, Collection[str]]
     frame: pd.DataFrame
+    folded: roots.Folded
 
     def differing(self) -> list[str]:
         """Returns the tables whose rows or values are not what they should be, and can be looked into."""
@@ -61,7 +63,7 @@ class Account:
         there = wrong[wrong["before"].notna() & wrong["after"].notna()]
         names = [f"{row['schema']}.{row['table']}" for row in there.to_dict("records")]
         is_read = {name for name, each in self.found.items() if each.word != "unverified"}
-        return [name for name in names if name in is_read]
+        return self.folded.read([name for name in names if name in is_read])
 
 
 def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
@@ -76,7 +78,8 @@ def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
         backfilled = touched.backfilled(book, connection)
         own = touched.own(book, connection, there, backfilled=backfilled, executed=executed)
         only = None if earlier.scope.tables is None else earlier.scope.tables | (there - earlier.there)
-        now = before.measure(book, connection, earlier=earlier.columns, only=only)
+        then = pd.concat([earlier.columns, earlier.wholes], ignore_index=True)
+        now = before.measure(book, connection, earlier=then, only=only)
         return Seen(
             now=now,
             executed=executed & there,
@@ -97,10 +100,35 @@ def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
 
 def render(book: Book, earlier: before.Before, seen: Seen, rules: checks.Declared) -> Account:
     """Returns what became of each table, by counts and checksums before and after."""
-    known = _known(book, earlier, seen, rules)
-    counted = _counted(book, earlier, seen)
-    found = evidence.judge(earlier.columns, evidence.keyed(seen.now.columns, before.key(book)), known)
-    return Account(counted=counted, found=found, changes=known.changes, frame=evidence.merge(counted, found))
+    folded = _folded(book, earlier, seen)
+    known = _known(book, earlier, seen, rules, folded)
+    counted = _counted(book, earlier, seen, folded)
+    found = evidence.judge(folded.before.columns, folded.after.columns, known)
+    frame = evidence.merge(counted, found)
+    return Account(counted=counted, found=found, changes=known.changes, frame=frame, folded=folded)
+
+
+def _folded(book: Book, earlier: before.Before, seen: Seen) -> roots.Folded:
+    """Returns what was measured before and now, with partitioned tables as one where that says more."""
+    values, names = earlier.values, _every(earlier, seen)
+    then = roots.Side(
+        tables=earlier.tables, columns=earlier.columns, partitions=earlier.partitions, wholes=earlier.wholes
+    )
+    columns, wholes = (evidence.keyed(each, before.key(book)) for each in (seen.now.columns, seen.now.wholes))
+    now = roots.Side(tables=seen.now.tables, columns=columns, partitions=seen.now.partitions, wholes=wholes)
+    rules = roots.Rules(
+        expected=comparison.placed({**values.expected(), **_version_rows(book.plan())}, names),
+        unknown=comparison.placed(values.unknown(), names),
+        dropped=set(comparison.placed(dict.fromkeys(before.dropped(book), ""), names)),
+    )
+    return roots.fold(then, now, rules)
+
+
+def _every(earlier: before.Before, seen: Seen) -> set[str]:
+    """Returns "schema.table" of every table of before or now, partitioned ones too."""
+    frames = earlier.tables, seen.now.tables
+    found = {f"{row['schema']}.{row['table']}" for frame in frames for row in frame.to_dict("records")}
+    return found | {*seen.now.left_out, *earlier.partitions["root"], *seen.now.partitions["root"]}
 
 
 def in_scope(seen: Seen) -> Check:
@@ -118,44 +146,59 @@ def in_scope(seen: Seen) -> Check:
     )
 
 
-def _counted(book: Book, earlier: before.Before, seen: Seen) -> pd.DataFrame:
+def _counted(book: Book, earlier: before.Before, seen: Seen, folded: roots.Folded) -> pd.DataFrame:
     """Returns rows before, after and expected, table by table."""
-    values, version = earlier.values, _version_rows(book.plan())
-    names = before.names(seen.now)
-    shared = names - comparison.placed(version, names).keys() if book.target.writers == "running" else set()
-    return comparison.compare(
-        earlier.tables,
-        seen.now.tables,
-        expected={**values.expected(), **version},
-        dropped=before.dropped(book),
-        unknown=values.unknown(),
-        grades=values.grades(),
-        left_out=seen.now.left_out,
-        own={name: seen.own.rows.get(name) for name in shared},
+    values, version, names = earlier.values, _version_rows(book.plan()), _every(earlier, seen)
+    counted = before.names(seen.now) - comparison.placed(version, names).keys()
+    shared = counted if book.target.writers == "running" else set()
+    compared = comparison.compare(
+        folded.before.tables,
+        folded.after.tables,
+        expected=folded.expected,
+        dropped=comparison.placed(dict.fromkeys(before.dropped(book), ""), names),
+        unknown=comparison.placed(values.unknown(), names),
+        grades=comparison.placed(values.grades(), names),
+        left_out={**seen.now.left_out, **folded.unseen},
+        own=folded.own({name: seen.own.rows.get(name) for name in shared}),
     )
+    return folded.explained(compared)
 
 
-def _known(book: Book, earlier: before.Before, seen: Seen, rules: checks.Declared) -> evidence.Known:
+def _known(
+    book: Book, earlier: before.Before, seen: Seen, rules: checks.Declared, folded: roots.Folded
+) -> evidence.Known:
     """Returns what the rules, the plan and the record say of the tables, by "schema.table"."""
-    now, names = seen.now, before.names(seen.now)
+    now, every = seen.now, _every(earlier, seen)
+    names = before.names(now) | folded.parts.keys()
     changes = {
-        **comparison.placed(checks.changes(rules, before.applied(book)), names),
-        **comparison.placed({_version_table(book.plan()): {evidence.EVERY}}, names),
+        **comparison.placed(checks.changes(rules, before.applied(book)), every),
+        **comparison.placed({_version_table(book.plan()): {evidence.EVERY}}, every),
     }
-    by_rule = comparison.placed(dict.fromkeys(earlier.values.rows, True), names)
     unread = {
         **earlier.unread,
         **now.unread,
+        **folded.unread,
         **({} if before.key(book) else dict.fromkeys(names, before.lost_key(book))),
     }
     return evidence.Known(
-        changes=changes,
-        by_rule=set(by_rule),
+        changes=_of_leaves(changes, earlier, seen),
+        by_rule=set(folded.expected) | set(comparison.placed(earlier.values.rows, every)),
         unread={name: why for name, why in unread.items() if name in names},
         apart=now.apart,
         ends=ends.moved(earlier.ends, now.ends, before.hiding(book), may_show=book.target.verify.show_keys),
-        traffic=_traffic(book, names, seen.own.worked_on),
+        traffic=folded.traffic(_traffic(book, before.names(now), seen.own.worked_on)),
     )
+
+
+def _of_leaves(
+    changes: Mapping[str, Collection[str]], earlier: before.Before, seen: Seen
+) -> dict[str, Collection[str]]:
+    """Returns the columns that may change, with those of a partitioned table for each of its leaves."""
+    found = {name: set(columns) for name, columns in changes.items()}
+    for frame in (earlier.partitions, seen.now.partitions):
+        for root, leaf in zip(frame["root"], frame["leaf"], strict=True):
+            found.setdefault(leaf, set()).update(changes.get(root, ()))
+    return {name: columns for name, columns in found.items() if columns}
 
 
 def _traffic(book: Book, names: set[str], worked_on: Collection[str]) -> dict[str, str]:

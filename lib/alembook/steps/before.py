@@ -16,7 +16,7 @@ from alembook.archive import atomic
 from alembook.backfills import declaration
 from alembook.postgres import connection as connections
 from alembook.project.findings.source import Source
-from alembook.snapshots import checks, crew, ends, evidence, measurement, orphans, sequences
+from alembook.snapshots import checks, crew, ends, evidence, measurement, orphans, partitions, sequences
 from alembook.steps import models, touched
 from alembook.steps.runbook import Book
 
@@ -32,6 +32,8 @@ class Before:
         columns: as ``measurement.Measurement.columns``, keyed.
         sequences: as ``measurement.Measurement.sequences``.
         ends: as ``measurement.Measurement.ends``, hidden where they may be somebody's data.
+        partitions: as ``measurement.Measurement.partitions``.
+        wholes: as ``measurement.Measurement.wholes``, keyed.
         unread: "schema.table" -> why it has no checksums.
         values: what the declared checks need.
         models: as ``models.before``; None when they were not asked.
@@ -44,6 +46,8 @@ class Before:
     columns: pd.DataFrame
     sequences: pd.DataFrame
     ends: pd.DataFrame
+    partitions: pd.DataFrame
+    wholes: pd.DataFrame
     unread: Mapping[str, str]
     values: checks.BeforeValues
     models: Mapping[str, Any] | None
@@ -198,7 +202,10 @@ def take(book: Book) -> None:
 
 
 def write(book: Book, name: str, found: measurement.Measurement) -> list[str]:
-    """Writes a measurement into the record, checksums keyed; returns the files of tables, columns, sequences, ends."""
+    """Writes a measurement into the record, checksums keyed; returns the files of tables, columns, sequences, ends.
+
+    After them those of partitions and wholes, where a table is partitioned.
+    """
     make_key(book)
     frames = {
         name: found.tables,
@@ -206,6 +213,9 @@ def write(book: Book, name: str, found: measurement.Measurement) -> list[str]:
         f"{name}_sequences": found.sequences,
         f"{name}_ends": found.ends if book.target.verify.show_keys else ends.hidden(found.ends, hiding(book)),
     }
+    if len(found.partitions):
+        frames[f"{name}_partitions"] = found.partitions
+        frames[f"{name}_wholes"] = evidence.keyed(found.wholes, key(book))
     return [book.folder.write_table(each, frame).name for each, frame in frames.items()]
 
 
@@ -233,6 +243,8 @@ def taken(book: Book) -> Before:
         columns=measurement.read_csv(paths[1], measurement.COLUMN_DTYPES),
         sequences=measurement.read_csv(paths[2], sequences.DTYPES),
         ends=measurement.read_csv(paths[3], ends.DTYPES) if paths[3:] else ends.none(),
+        partitions=measurement.read_csv(paths[4], partitions.DTYPES) if paths[4:] else partitions.none(),
+        wholes=measurement.read_csv(paths[5], measurement.COLUMN_DTYPES) if paths[5:] else measurement.no_columns(),
         unread=kept["unread"],
         values=values,
         models=kept["models"],
