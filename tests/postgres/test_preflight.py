@@ -10,7 +10,7 @@ import pytest
 
 from alembook.postgres import preflight
 from alembook.postgres.connection import Connection, Database, connect, execute, scalar
-from alembook.verdict import Check, Outcome
+from alembook.verdict import Check, Grade, Outcome
 
 ROLE = "preflight_role"
 
@@ -125,3 +125,26 @@ def test_few_connections(stranger: Connection, table: Connection) -> None:
     finally:
         execute(table, f"ALTER ROLE {ROLE} CONNECTION LIMIT -1")
     assert (check.outcome, check.expected, check.found) == (Outcome.FAILED, "9 or more", "3")
+
+
+def test_a_role_that_reads_only_by_default(table: Connection, database18: Database) -> None:
+    """A must, by where it is set; a session that says it writes does so all the same."""
+    execute(table, f'ALTER DATABASE "{database18.dbname}" SET default_transaction_read_only = on')
+    with contextlib.closing(connect(database18, application_name="alembook test", read_only=True)) as connection:
+        found = ask(connection)["the role's transactions may write"]
+    assert (found.grade, found.outcome, found.found) == (
+        Grade.MUST,
+        Outcome.FAILED,
+        "default_transaction_read_only is on",
+    )
+    assert found.next == (
+        f"ALTER DATABASE {database18.dbname} RESET default_transaction_read_only; or run as another role."
+    )
+    with contextlib.closing(connect(database18, application_name="alembook test", may_write=True)) as connection:
+        execute(connection, "CREATE TABLE written (id int)")
+        execute(connection, f'ALTER DATABASE "{database18.dbname}" RESET default_transaction_read_only')
+    reads = replace(database18, parameters={"options": "-c default_transaction_read_only=on"})
+    with contextlib.closing(connect(reads, application_name="alembook test")) as connection:
+        assert ask(connection)["the role's transactions may write"].next == (
+            "It is set for the whole server, or by the reference: end it there, or run as another role."
+        )

@@ -57,7 +57,7 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.
         shop.desk.execute(f"ALTER ROLE {OWNER} NOCREATEDB; ALTER TABLE labels OWNER TO {APP}")
         refused = role.roll_back(run, "restore")
         pid = superuser.info.backend_pid
-    shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB")
+    shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB; ALTER ROLE {OWNER} SET default_transaction_read_only = on")
     assert {check.name: (check.found, check.next) for check in refused.gate.closed_by} == refusals(pid)
     assert shop.databases() == []
     assert shop.own() == own_before

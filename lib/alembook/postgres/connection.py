@@ -206,6 +206,7 @@ def connect(
     *,
     application_name: str,
     read_only: bool = False,
+    may_write: bool = False,
     settings: Mapping[str, str] | None = None,
 ) -> Connection:
     """Returns a new connection in autocommit mode, which no time limit of its role or database ends.
@@ -216,6 +217,8 @@ def connect(
         database: where; a client_encoding among its parameters is for other programs.
         application_name: what ``pg_stat_activity`` shows; starts with ``alembook``.
         read_only: every transaction of the session is read-only.
+        may_write: none is, whatever the role's or the database's default: for what makes, renames and drops databases.
+            Without either the default holds.
         settings: run-time parameters set right after connecting (name -> value).
 
     Raises:
@@ -231,7 +234,8 @@ def connect(
         raise connect_failed(database.label(), database.password, error) from error
     connection.autocommit = True
     wanted = {name: "0" for name, since in _UNLIMITED.items() if connection.server_version >= since}
-    wanted |= {"tcp_keepalives_idle": _KEEPALIVE_S, **({"default_transaction_read_only": "on"} if read_only else {})}
+    wanted |= {"tcp_keepalives_idle": _KEEPALIVE_S}
+    wanted |= {"default_transaction_read_only": "on" if read_only else "off"} if read_only or may_write else {}
     wanted |= settings or {}
     try:
         _refuse_pooler(connection, database)

@@ -44,7 +44,9 @@ def make(server: Database, name: str) -> Database:
     """
     unfinished = name.encode()[:_ROOM].decode(errors="ignore") + _UNFINISHED
     names = {"name": sql.Identifier(name), "unfinished": sql.Identifier(unfinished), "mark": sql.Literal(_MARK)}
-    with connections.closing(connections.connect(server, application_name="alembook disposable")) as connection:
+    with connections.closing(
+        connections.connect(server, application_name="alembook disposable", may_write=True)
+    ) as connection:
         comment = connections.scalar(connection, _COMMENT, {"name": name})
         if comment not in {None, _MARK} and not _is_empty(server.with_dbname(name)):
             raise errors.ConfigurationError(

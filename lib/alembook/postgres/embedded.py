@@ -117,7 +117,9 @@ class Server:
         """Returns the database of this name, which is made (UTF-8, empty) when missing. Raises as ``ensure``."""
         database = self.ensure()
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-        with contextlib.closing(connections.connect(database, application_name="alembook embedded")) as connection:
+        with contextlib.closing(
+            connections.connect(database, application_name="alembook embedded", may_write=True)
+        ) as connection:
             if not _exists(connection, name):
                 try:
                     connections.execute(connection, statement)

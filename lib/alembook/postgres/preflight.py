@@ -47,6 +47,7 @@ def checks(
     sessions = _rows(connection, "preflight_sessions.sql")
     slots = _rows(connection, "preflight_slots.sql")
     return [
+        _may_write(role),
         _may_create(role),
         _owns(role, owned),
         _sees_rows(role, [row["table"] for row in hidden]),
@@ -79,6 +80,20 @@ def _judged(name: str, bad: Sequence[str], *, expected: str, why: str, next: str
         found="; ".join(bad[:_LISTED]) + more if bad else expected,
         why=why if bad else "",
         next=next if bad else "",
+    )
+
+
+def _may_write(role: dict[str, Any]) -> Check:
+    ends = "; ".join(role["reads_only_by"])
+    return _judged(
+        "the role's transactions may write",
+        ["default_transaction_read_only is on"] if role["reads_only"] else [],
+        expected="yes",
+        why=f"a transaction of {role['user']} here reads only unless it says otherwise: the first revision fails.",
+        next=f"{ends}; or run as another role."
+        if ends
+        else "It is set for the whole server, or by the reference: end it there, or run as another role.",
+        grade=Grade.MUST,
     )
 
 

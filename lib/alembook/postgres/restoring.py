@@ -180,7 +180,8 @@ def analyze(database: Database, *, application_name: str, jobs: int = 1) -> floa
         todo.put(table)
 
     def drain(_number: int) -> None:
-        with connections.closing(connections.connect(database, application_name=application_name)) as connection:
+        opened = connections.connect(database, application_name=application_name, may_write=True)
+        with connections.closing(opened) as connection:
             connections.execute(connection, "SET lock_timeout = 0")
             with contextlib.suppress(queue.Empty):
                 while True:

@@ -336,4 +336,4 @@ def _version(database: Database) -> str:
 
 
 def _connected(database: Database) -> Any:
-    return connections.closing(connections.connect(database, application_name=_APPLICATION))
+    return connections.closing(connections.connect(database, application_name=_APPLICATION, may_write=True))

@@ -79,7 +79,9 @@ def name_of(live: str, what: str, at: datetime) -> str:
 def elsewhere(live: Database, swap: Swap) -> Iterator[connections.Connection]:
     """Gives a connection to another database of the server. Raises as ``connection.connect``."""
     database = live.with_dbname(swap.elsewhere)
-    with connections.closing(connections.connect(database, application_name=_APPLICATION)) as connection:
+    with connections.closing(
+        connections.connect(database, application_name=_APPLICATION, may_write=True)
+    ) as connection:
         yield connection
 
 

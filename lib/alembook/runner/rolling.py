@@ -137,7 +137,9 @@ def give_up(database: Database, folder: archive.RunFolder) -> str:
         said = _reopen(database, folder)
     except errors.RollbackFailed as error:
         return f"{error.what} {error.why} Nothing of them was touched."
-    with connections.closing(connections.connect(database, application_name="alembook rollback")) as connection:
+    with connections.closing(
+        connections.connect(database, application_name="alembook rollback", may_write=True)
+    ) as connection:
         dropped = copying.clear(connection, folder)
     return " ".join(part for part in (said, f"The copy {dropped} was dropped." if dropped else "") if part)
 

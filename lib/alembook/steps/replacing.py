@@ -95,7 +95,9 @@ def _replace(book: Book, rolled: Rolled, done: Outcomes, *, accept: str) -> None
     if done.is_stopped or found.elsewhere is None:
         return
     place = book.database.with_dbname(found.elsewhere)
-    with connections.closing(connections.connect(place, application_name=book.application_name)) as elsewhere:
+    with connections.closing(
+        connections.connect(place, application_name=book.application_name, may_write=True)
+    ) as elsewhere:
         live = _own(elsewhere, name)
         copy = copying.copy(book, rolled, elsewhere, live)
         done.checks += copy.checks
