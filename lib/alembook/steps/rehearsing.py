@@ -139,7 +139,7 @@ def used(book: Book) -> dict[str, str]:
     made_at = (book.folder.receipt("backup") or {"ended_at": ""})["ended_at"]
     folders = book.folder.attempts("rehearsal", "")
     receipts = [(path.name, replace(book.folder, path=path).receipt(_USED)) for path in folders]
-    return {receipt["scratch"]: name for name, receipt in receipts if receipt and receipt["at"] > made_at}
+    return {receipt["scratch"]: name for name, receipt in receipts if receipt and receipt.get("at", made_at) >= made_at}
 
 
 def _restored(book: Book) -> scratch.Scratch:
