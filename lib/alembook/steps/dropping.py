@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from alembook import archive
 from alembook.postgres import connection as connections
 from alembook.postgres import writes
 from alembook.postgres.fingerprint import Fingerprint
+from alembook.project.plan import Plan
 from alembook.snapshots import measurement
 from alembook.snapshots.comparison import rows_text
 from alembook.steps import drift
 from alembook.steps.losses import Loss
 from alembook.steps.rolled import Rolled
-from alembook.steps.runbook import Book
+from alembook.steps.runbook import Book, receipt_stem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def written(book: Book, taken: Rolled) -> list[Loss]:
     Raises:
         errors.QueryFailed: a table cannot be read.
     """
-    snapshot = (taken.book.folder.receipt("verification") or {}).get("snapshot", "")
+    snapshot = _verified(taken.book.folder, taken.plan)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
         added = _added(taken, drift.read(book, connection))
         there = measurement.outline(connection)[0]
@@ -60,6 +62,18 @@ def written(book: Book, taken: Rolled) -> list[Loss]:
     is_running = book.target.writers == "running"
     found = [_loss(each, count, is_verified=bool(snapshot), is_running=is_running) for each, count in counted]
     return [each for each in found if each]
+
+
+def _verified(folder: archive.RunFolder, plan: Plan) -> str:
+    """Returns the snapshot of the first verification after the run's last change; "" without one.
+
+    A later one would take for the run's what others wrote between the two.
+    """
+    stems = [receipt_stem(step, stage.number) for stage in plan.stages for step in ("upgrade", "backfill")]
+    changes = [archive.read_json(path)["ended_at"] for stem in stems for path in folder.attempts(stem, ".json")]
+    verified = [archive.read_json(path) for path in folder.attempts(receipt_stem("verify"), ".json")]
+    later = [each for each in verified if each["started_at"] >= max(changes, default="")]
+    return str(later[0].get("snapshot", "")) if later else ""
 
 
 def _count(connection: connections.Connection, added: _Added, snapshot: str) -> int:
