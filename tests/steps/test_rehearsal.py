@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +15,12 @@ import pytest
 
 from alembook import archive, errors
 from alembook.postgres import connection as connections
-from alembook.postgres.connection import Database
+from alembook.postgres.embedded import Server
 from alembook.steps import backup, inspection, rehearsal, upgrade
 from alembook.steps.rehearsal import Rehearsal
 from alembook.steps.upgrade import Upgrade
 from alembook.verdict import Grade, Outcome
-from tests.steps.conftest import Desk, drop_copies, furnished
+from tests.steps.conftest import Desk, copied, drop_copies, furnished
 from tests.test_frame import ROOT
 
 OWN_SERVER = '[targets.demo.rehearsal]\nscratch = "file:database-url"\n'
@@ -67,14 +71,39 @@ FAILS = {
 EVERY = "keys: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 and 30 more"
 
 
-def prepared(folder: Path, example: str, database: Database, **values: str) -> Desk:
-    """Returns a desk whose database is at the project's first revision."""
-    shutil.copytree(ROOT / "tests/projects" / example, folder / "project")
-    desk = furnished(folder, database, **values)
-    with (folder / "alembook.toml").open("a", encoding="utf-8") as file:
-        file.write(OWN_SERVER)
-    desk.migrate({"surprising": "5a0000000001", "observed": "0b0000000001"}[example])
-    return desk
+#: Takes the name of an example, and values for alembook.toml; returns a desk whose database is at its first revision.
+Prepare = Callable[..., Desk]
+
+
+@pytest.fixture(scope="session")
+def first(server18: Server, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Desk]:
+    """Returns what gives the desk of an example at its first revision, which copies are made of: migrated once."""
+
+    @functools.cache
+    def migrated(example: str) -> Desk:
+        folder = tmp_path_factory.mktemp(example)
+        made = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "tests/projects" / example, folder / "project", ignore=made)
+        desk = furnished(folder, server18.create_database(f"{example}_{os.getpid()}"))
+        desk.migrate({"surprising": "5a0000000001", "observed": "0b0000000001"}[example])
+        return desk
+
+    return migrated
+
+
+@pytest.fixture
+def prepared(server18: Server, first: Callable[[str], Desk], tmp_path: Path) -> Iterator[Prepare]:
+    """Yields what prepares a desk of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def prepare(example: str, **values: str) -> Desk:
+            desk = stack.enter_context(copied(server18, first(example), tmp_path))
+            desk.configure(**values)
+            with (tmp_path / "alembook.toml").open("a", encoding="utf-8") as file:
+                file.write(OWN_SERVER)
+            return desk
+
+        yield prepare
 
 
 def rehearse(desk: Desk, to: str) -> Rehearsal:
@@ -102,9 +131,9 @@ def scratches(desk: Desk) -> list[str]:
 
 
 @pytest.mark.parametrize("revision", FAILS)
-def test_a_revision_that_does_not_fit_fails_by_name(tmp_path: Path, database18: Database, revision: str) -> None:
+def test_a_revision_that_does_not_fit_fails_by_name(prepared: Prepare, revision: str) -> None:
     """One failing check names SQLSTATE, table, column, constraint, rows and keys; the target is as it was."""
-    desk = prepared(tmp_path, "surprising", database18, show_keys="true")
+    desk = prepared("surprising", show_keys="true")
     desk.execute(FILLED)
     found = rehearse(desk, revision)
     [failing] = found.gate.closed_by
@@ -117,9 +146,9 @@ def test_a_revision_that_does_not_fit_fails_by_name(tmp_path: Path, database18: 
     assert scratches(desk) == []
 
 
-def test_keys_are_left_out_where_they_may_not_be_shown(tmp_path: Path, database18: Database) -> None:
+def test_keys_are_left_out_where_they_may_not_be_shown(prepared: Prepare) -> None:
     """How many rows is said, and by which query one finds them; no key is in the record."""
-    desk = prepared(tmp_path, "surprising", database18)
+    desk = prepared("surprising")
     desk.execute(FILLED)
     found = rehearse(desk, "5b0000000004")
     [failing] = found.gate.closed_by
@@ -164,9 +193,9 @@ def assert_traced(found: Rehearsal) -> None:
     assert len(kept.read_text(encoding="utf-8").splitlines()) == len(found.traced) + 1
 
 
-def test_it_observes_and_touches_nothing(tmp_path: Path, database18: Database) -> None:
+def test_it_observes_and_touches_nothing(prepared: Prepare) -> None:
     """Locks, rewrites, rows and the way back are in the receipt; the target's catalogue and rows are as they were."""
-    desk = prepared(tmp_path, "observed", database18)
+    desk = prepared("observed")
     before = counters(desk)
     found = rehearse(desk, "head")
     assert found.gate.is_open, found.gate.closed_by
@@ -194,9 +223,9 @@ def test_it_observes_and_touches_nothing(tmp_path: Path, database18: Database) -
     assert "7 revisions" in repr(found.timeline())
 
 
-def test_a_copy_that_was_worked_on_is_not_taken_for_the_backup(tmp_path: Path, database18: Database) -> None:
+def test_a_copy_that_was_worked_on_is_not_taken_for_the_backup(prepared: Prepare) -> None:
     """A rehearsal that was killed leaves its copy; the next one drops it, says so, and restores the dump again."""
-    desk = prepared(tmp_path, "observed", database18)
+    desk = prepared("observed")
     assert rehearse(desk, "0b0000000002").gate.is_open
     assert again(desk).gate.is_open
     assert len(scratches(desk)) == 1
@@ -204,11 +233,9 @@ def test_a_copy_that_was_worked_on_is_not_taken_for_the_backup(tmp_path: Path, d
     drop_copies(desk)
 
 
-def test_without_a_place_it_is_unverified(
-    tmp_path: Path, database18: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_place_it_is_unverified(prepared: Prepare) -> None:
     """No dump to restore: a should for this target, so the run goes on and says so."""
-    desk = prepared(tmp_path, "observed", database18)
+    desk = prepared("observed")
     rehearse(desk, "0b0000000002")
     shutil.rmtree(desk.folder / "backups")
     found = again(desk)
@@ -225,9 +252,9 @@ def upgraded(desk: Desk, stage: int = 1) -> Upgrade:
         return upgrade.apply(book)
 
 
-def test_production_is_held_against_it(tmp_path: Path, database18: Database) -> None:
+def test_production_is_held_against_it(prepared: Prepare) -> None:
     """An upgrade that does what was rehearsed says so, revision by revision, with the times beside; so does the end."""
-    desk = prepared(tmp_path, "observed", database18)
+    desk = prepared("observed")
     rehearse(desk, "head")
     done = upgraded(desk)
     assert done.gate.is_open, done.gate.closed_by
@@ -247,9 +274,9 @@ def test_production_is_held_against_it(tmp_path: Path, database18: Database) -> 
     assert scratches(desk) == []
 
 
-def test_rows_that_changed_since_close_the_gate(tmp_path: Path, database18: Database) -> None:
+def test_rows_that_changed_since_close_the_gate(prepared: Prepare) -> None:
     """Another number of rows than rehearsed is named by revision and table. A fresh backup's copy names rows, too."""
-    desk = prepared(tmp_path, "observed", database18)
+    desk = prepared("observed")
     rehearse(desk, "0b0000000006")
     record = desk.run().path / "rehearsal.json"
     told = json.loads(record.read_text(encoding="utf-8"))
@@ -269,10 +296,10 @@ def test_rows_that_changed_since_close_the_gate(tmp_path: Path, database18: Data
     drop_copies(desk)
 
 
-def test_a_changed_module_is_seen_before_its_statement(tmp_path: Path, database18: Database) -> None:
+def test_a_changed_module_is_seen_before_its_statement(prepared: Prepare) -> None:
     """A text outside the files of the plan changed: its revision is stopped, and nothing of it is kept."""
-    desk = prepared(tmp_path, "observed", database18)
-    texts = tmp_path / "elsewhere"
+    desk = prepared("observed")
+    texts = desk.folder / "elsewhere"
     texts.mkdir()
     (texts / "texts.txt").write_text("UPDATE orders SET total = total + 1", encoding="utf-8")
     file = desk.folder / "project/migrations/versions/0b0000000005.py"
