@@ -245,6 +245,11 @@ def test_what_the_role_could_not_give_to_a_copy_is_named(place: Place) -> None:
     ]
 
 
+def test_a_name_as_a_statement_has_it() -> None:
+    """A quote in it is doubled: what is shown can be run."""
+    assert swap.quoted('a "shop"') == '"a ""shop"""'
+
+
 def test_a_dated_name_fits() -> None:
     """63 bytes, whatever the database is called."""
     assert swap.name_of("shop", "failed", AT) == "shop_failed_20261122t120301"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from alembook.snapshots import evidence
-from alembook.snapshots.measurement import Measurement
+from alembook.snapshots.measurement import FOREIGN, Measurement
 from alembook.verdict import Check, Outcome
 
 _LISTED = 10
@@ -64,7 +64,7 @@ def values(original: Measurement, copy: Measurement, *, what: str = "the copy") 
 
 def _unseen(there: Mapping[str, str], here: Mapping[str, str]) -> Check:
     """A foreign table has no rows of its own, so a dump has none of them."""
-    unseen = {name: why for name, why in {**there, **here}.items() if not why.startswith("a foreign table")}
+    unseen = {name: why for name, why in {**there, **here}.items() if why != FOREIGN}
     return _check(
         "no table was left out of the proof",
         [],

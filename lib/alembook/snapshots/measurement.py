@@ -34,6 +34,8 @@ COLUMN_DTYPES = {
     "nulls": "int64",
     "checksum": "str",
 }
+#: Why a foreign table is left out: no dump has its rows, and no restore loses them.
+FOREIGN = "a foreign table: its rows are another server's"
 #: Settings of the transaction: waiting for the next statement does not end it, and no policy hides a row in silence.
 _SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
 
@@ -320,7 +322,7 @@ def _name(row: Mapping[str, Any]) -> str:
 
 def _reason_to_leave_out(row: Mapping[str, Any]) -> str:
     if row["is_foreign"]:
-        return "a foreign table: its rows are another server's"
+        return FOREIGN
     if not row["may_read"]:
         return "the role may not read it"
     return "row security hides rows of it from the role" if row["hides_rows"] else ""

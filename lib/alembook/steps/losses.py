@@ -11,7 +11,7 @@ import pandas as pd
 from alembook import errors
 from alembook.postgres import beside, writes
 from alembook.postgres import connection as connections
-from alembook.snapshots import additions, checks, comparison, evidence, pair
+from alembook.snapshots import additions, checks, comparison, evidence, measurement, pair
 from alembook.steps import before, touched
 from alembook.steps.rolled import Rolled
 from alembook.steps.runbook import Book
@@ -146,7 +146,7 @@ def between(book: Book, rolled: Rolled, compared: pair.Compared, added: Mapping[
     """Returns what a live database (left) loses when its copy (right) takes its place, table by table.
 
     Rows of a table that the run itself worked on may be the run's, or the application's: with writers stopped they are
-    the run's, else people decide.
+    the run's, else people decide. A foreign table loses nothing.
 
     Args:
         book: of the rollback.
@@ -156,6 +156,7 @@ def between(book: Book, rolled: Rolled, compared: pair.Compared, added: Mapping[
     """
     with connections.closing(book.connect()) as connection:
         executed = touched.executed(rolled.book, connection)
+        unread = measurement.outline(connection)[1]
     version = rolled.plan.version_table
     rows = compared.tables.assign(name=compared.tables["schema"] + "." + compared.tables["table"]).to_dict("records")
     declared = checks.changes(before.declared(rolled.book), before.applied(rolled.book))
@@ -163,8 +164,8 @@ def between(book: Book, rolled: Rolled, compared: pair.Compared, added: Mapping[
     found = []
     for row in rows:
         table, beside = row["name"], added.get(row["name"], additions.Added()).sentences()
-        is_equal = row["verdict"] == "equal" and not beside
-        if is_equal or row["schema"] == book.target.ledger or row["table"] == version:
+        has_all = row["verdict"] == "equal" or unread.get(table) == measurement.FOREIGN
+        if (has_all and not beside) or row["schema"] == book.target.ledger or row["table"] == version:
             continue
         differing = compared.rows[(compared.rows["schema"] == row["schema"]) & (compared.rows["table"] == row["table"])]
         kinds = differing.drop_duplicates("row")["kind"].value_counts().to_dict()
