@@ -74,12 +74,15 @@ def test_looking_back_is_for_people_and_programs(finished: Finished) -> None:
 
 
 def test_a_run_with_nothing_to_do_says_so(finished: Finished) -> None:
-    """At head, a dry run lists nothing and changes nothing; exit 0."""
+    """At head, a dry run lists nothing and changes nothing, and a backup that is asked for is made; exit 0."""
     place, _ = finished
     done = place.alembook("run", "-t", "demo", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "the safe way):\nnothing\n" in done.stdout
     assert "nothing: the database is where it was asked to be" in done.stdout
+    assert place.alembook("run", "-t", "demo", "--through", "backup").returncode == 0
+    backup = json.loads((place.runs()[-1] / "backup.json").read_text(encoding="utf-8"))
+    assert (backup["outcome"], backup["proof"]["how"]) == ("PASSED", "restored")
 
 
 def papermill(place: Workplace, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -167,7 +167,7 @@ class Sitting:
 
     def _planned(self) -> list[Task]:
         asked = self.asked
-        tasks = list(planned(plan_of(self.folder)))
+        tasks = list(planned(plan_of(self.folder), last=asked.last))
         return chosen(tasks, first=asked.first, last=asked.last, through_stage=asked.through_stage)
 
     def _is_done(self, task: Task) -> bool:

@@ -54,9 +54,15 @@ def content_of(plan: Plan, task: Task) -> tuple[str, ...]:
     return stage.revisions if task.step == "upgrade" else stage.backfills
 
 
-def planned(plan: Plan) -> Iterator[Task]:
-    """Yields the runbooks a plan asks for after inspect, in order; none when there is nothing to do."""
+def planned(plan: Plan, *, last: str = "") -> Iterator[Task]:
+    """Yields the runbooks a plan asks for after inspect, in order; none when there is nothing to do.
+
+    Args:
+        plan: frozen.
+        last: the step that was asked for as the last one: a backup is made also where nothing is to be applied.
+    """
     if not plan.stages:
+        yield from [Task(step="backup")] if last == "backup" else []
         return
     yield Task(step="backup")
     yield Task(step="rehearse")
