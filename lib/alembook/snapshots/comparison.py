@@ -6,7 +6,7 @@ rules know of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ DTYPES = {
 }
 _WORST_FIRST = [Outcome.FAILED, Outcome.UNVERIFIED, Outcome.PASSED]
 _UNSEEN = "not counted: "
+_UNSEEN_BEFORE = "not counted before the change: "
 #: What is said of another number of rows that may be somebody else's.
 _OTHERS = "and others may write"
 _Value = TypeVar("_Value")
@@ -40,6 +41,8 @@ class _Known:
     expected: int | None = None
     unknown: str = ""
     left_out: str = ""
+    left_out_before: str = ""
+    is_worked_on: bool = False
     grade: Grade = Grade.MUST
     is_shared: bool = False
     own: int | None = None
@@ -67,6 +70,8 @@ def compare(
     unknown: Mapping[str, str] | None = None,
     grades: Mapping[str, Grade] | None = None,
     left_out: Mapping[str, str] | None = None,
+    left_out_before: Mapping[str, str] | None = None,
+    worked_on: Collection[str] = (),
     own: Mapping[str, int | None] | None = None,
 ) -> pd.DataFrame:
     """Returns one row per table that is on either side, in a rule, or left out.
@@ -80,10 +85,10 @@ def compare(
         unknown: tables whose rule could not be counted -> why.
         grades: how much a table's rule weighs; must when it is not here.
         left_out: tables that were asked for and not counted afterwards -> why (``Measurement.left_out``). They are
-            UNVERIFIED: must where they were counted before or have a rule, else should.
-        own: table -> rows the run itself added, by the server's count, None where that is not known; of tables that
-            others may write to meanwhile: they are judged by what the run itself did, and the rest is a *should* that
-            is UNVERIFIED.
+            UNVERIFIED: must where they were counted before, have a rule or were worked on, else should.
+        left_out_before: the same of before: such a table is no new one. It is UNVERIFIED, unless a rule has a number.
+        worked_on: tables that were there before and that the run leads to.
+        own: tables others may write to -> rows the run itself added, None: not known. The rest is theirs.
 
     Tables are named "schema.table", or "table" where exactly one schema has it.
 
@@ -93,21 +98,24 @@ def compare(
         should, may). FAILED first, then UNVERIFIED, then by schema and table.
     """
     sides = _by_name(before), _by_name(after)
-    unseen = left_out or {}
-    names = set(sides[0]) | set(sides[1]) | set(unseen)
+    unseen = left_out or {}, left_out_before or {}
+    names = {*sides[0], *sides[1], *unseen[0], *unseen[1]}
     rows, why = placed(expected or {}, names), placed(unknown or {}, names)
     weights = placed(grades or {}, names)
     made, gone = (placed(dict.fromkeys(tables, ""), names) for tables in (created, dropped))
 
-    def line(name: str) -> dict[str, Any]:
-        told: Any = {"unknown": why.get(name, ""), "left_out": unseen.get(name, ""), "expected": rows.get(name)}
-        fate: Any = {"is_created": name in made, "is_dropped": name in gone}
-        beside: Any = {"is_shared": name in (own or {}), "own": (own or {}).get(name)}
-        known = _Known(**told, **fate, **beside, grade=weights.get(name, Grade.MUST))
-        counted = sides[0].get(name), sides[1].get(name)
-        return _line(name, *counted, _judge(*counted, known) if name in names else _unplaced(name, names, known))
+    def known(name: str) -> _Known:
+        told: Any = {"expected": rows.get(name), "unknown": why.get(name, ""), "own": (own or {}).get(name)}
+        seen: Any = {"left_out": unseen[0].get(name, ""), "left_out_before": unseen[1].get(name, "")}
+        fate: Any = {"is_created": name in made, "is_dropped": name in gone, "is_worked_on": name in worked_on}
+        return _Known(**told, **seen, **fate, is_shared=name in (own or {}), grade=weights.get(name, Grade.MUST))
 
-    return _sorted([line(name) for name in names | set(rows) | set(why)])
+    return _sorted([_of(name, sides, known(name), names) for name in names | set(rows) | set(why)])
+
+
+def _of(name: str, sides: Sequence[Mapping[str, int]], known: _Known, names: Collection[str]) -> dict[str, Any]:
+    counted = sides[0].get(name), sides[1].get(name)
+    return _line(name, *counted, _judge(*counted, known) if name in names else _unplaced(name, names, known))
 
 
 def _by_name(tables: pd.DataFrame) -> dict[str, int]:
@@ -136,11 +144,15 @@ def _bearers(name: str, names: Iterable[str]) -> list[str]:
 
 def _judge(before: int | None, after: int | None, known: _Known) -> _Judgement:
     if known.left_out:
-        grade = Grade.SHOULD if before is None and known.expected is None else known.grade
+        is_aside = before is None and known.expected is None and not known.is_worked_on
+        grade = Grade.SHOULD if is_aside else known.grade
         return _Judgement(verdict=Outcome.UNVERIFIED, reason=f"{_UNSEEN}{known.left_out}", grade=grade)
     if known.unknown:
         reason = f"its rule has no number: {known.unknown}"
         return _Judgement(verdict=Outcome.UNVERIFIED, reason=reason, grade=known.grade)
+    if known.left_out_before and known.expected is None and before is None and not known.is_dropped:
+        grade = known.grade if known.is_worked_on else Grade.SHOULD
+        return _Judgement(verdict=Outcome.UNVERIFIED, reason=f"{_UNSEEN_BEFORE}{known.left_out_before}", grade=grade)
     if after is None:
         return _judge_gone(before or 0, known)
     if before is None:
@@ -244,7 +256,6 @@ def _check(row: Mapping[Hashable, Any]) -> Check:
     name = f"{row['schema']}.{row['table']}" if row["schema"] else str(row["table"])
     outcome = Outcome(row["verdict"])
     is_unseen = str(row["reason"]).startswith(_UNSEEN)
-    is_traffic = str(row["reason"]).endswith(_OTHERS)
     return Check(
         name=f"rows of {name}",
         subject=name,
@@ -253,7 +264,7 @@ def _check(row: Mapping[Hashable, Any]) -> Check:
         expected=_number(row["expected"], "not told"),
         found=_number(row["after"], "not counted" if is_unseen else "no such table"),
         why=str(row["reason"]),
-        next="" if outcome is Outcome.PASSED else _next(name, outcome, is_unseen=is_unseen, is_traffic=is_traffic),
+        next="" if outcome is Outcome.PASSED else _next(name, outcome, str(row["reason"])),
     )
 
 
@@ -261,10 +272,12 @@ def _number(value: Any, otherwise: str) -> str:
     return otherwise if pd.isna(value) else f"{int(value):,}"
 
 
-def _next(name: str, outcome: Outcome, *, is_unseen: bool, is_traffic: bool) -> str:
-    if is_unseen:
+def _next(name: str, outcome: Outcome, reason: str) -> str:
+    if reason.startswith(_UNSEEN_BEFORE):
+        return f"Compare {name} with the restored backup by a role that may see it (`alembook compare`)."
+    if reason.startswith(_UNSEEN):
         return f"Let the role see {name}, or leave it out knowingly with `verify.exclude` in alembook.toml."
-    if is_traffic:
+    if reason.endswith(_OTHERS):
         return (
             f"Compare {name} with the restored backup (`alembook compare`); with writers stopped this would be certain."
         )

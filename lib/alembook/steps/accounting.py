@@ -25,6 +25,7 @@ class Seen:
         executed: tables that the run's statements lead to.
         own: what the run itself did to the tables.
         unmeasured: those of them that were there before and were not measured then.
+        unreadable: those of them that could not be read then -> why.
         orphans: as ``orphans.count``.
         declared: the declared checks' outcomes.
         drifted: what became of the schema.
@@ -34,6 +35,7 @@ class Seen:
     executed: set[str]
     own: touched.Own
     unmeasured: list[str]
+    unreadable: Mapping[str, str]
     orphans: Mapping[str, Mapping[str, object]]
     declared: list[Check]
     drifted: drift.Drift
@@ -73,18 +75,23 @@ def look(book: Book, earlier: before.Before, rules: checks.Declared) -> Seen:
         errors.QueryFailed: a table could not be counted, or the catalogue not be read.
     """
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        executed = touched.executed(book, connection)
-        there = before.outline(book, connection)
+        executed = touched.executed(book, connection, gone=earlier.left_out)
+        there, left_out = before.outline(book, connection)
         backfilled = touched.backfilled(book, connection)
         own = touched.own(book, connection, there, backfilled=backfilled, executed=executed)
-        only = None if earlier.scope.tables is None else earlier.scope.tables | (there - earlier.there)
+        known = earlier.there | earlier.left_out.keys()
+        unreadable = {name: why for name, why in earlier.left_out.items() if name in executed}
+        new = {*there, *left_out} - known
+        only = None if earlier.scope.tables is None else {*earlier.scope.tables, *new, *unreadable}
+        worked_on = executed & {*there, *left_out, *unreadable}
         then = pd.concat([earlier.columns, earlier.wholes], ignore_index=True)
         now = before.measure(book, connection, earlier=then, only=only)
         return Seen(
             now=now,
-            executed=executed & there,
+            executed=worked_on,
             own=own,
-            unmeasured=sorted(name for name in executed & there if only is not None and name not in only),
+            unmeasured=sorted(name for name in worked_on if only is not None and name not in only),
+            unreadable=unreadable,
             orphans=before.orphaned(book, connection, now),
             declared=checks.after(
                 connection,
@@ -134,15 +141,16 @@ def _every(earlier: before.Before, seen: Seen) -> set[str]:
 def in_scope(seen: Seen) -> Check:
     """Judges whether every table the run worked on was measured before: its plan's texts are what told them."""
     shown = ", ".join(seen.unmeasured[:10])
+    why = [f"statements of the run lead to {shown}, and the texts of its plan do not"] if shown else []
+    why += [f"{name} could not be read: {reason}" for name, reason in [*seen.unreadable.items()][:10]]
+    later = ' set scope = "all" in [verify] for later runs.' if shown else " let the role see them in later runs."
     return Check(
         name="every table the run worked on was measured before",
-        outcome=Outcome.UNVERIFIED if seen.unmeasured else Outcome.PASSED,
+        outcome=Outcome.UNVERIFIED if why else Outcome.PASSED,
         expected=f"{len(seen.executed):,} tables",
-        found=f"{len(seen.executed) - len(seen.unmeasured):,} tables",
-        why=f"statements of the run lead to {shown}, and the texts of its plan do not" if seen.unmeasured else "",
-        next='Compare them with the restored backup (`alembook compare`); set scope = "all" in [verify] for later runs.'
-        if seen.unmeasured
-        else "",
+        found=f"{len(seen.executed) - len(seen.unmeasured) - len(seen.unreadable):,} tables",
+        why="; ".join(why),
+        next=f"Compare them with the restored backup (`alembook compare`);{later}" if why else "",
     )
 
 
@@ -159,9 +167,16 @@ def _counted(book: Book, earlier: before.Before, seen: Seen, folded: roots.Folde
         unknown=comparison.placed(values.unknown(), names),
         grades=comparison.placed(values.grades(), names),
         left_out={**seen.now.left_out, **folded.unseen},
+        left_out_before=_in_scope(earlier, seen),
+        worked_on=seen.executed & (earlier.there | earlier.left_out.keys()),
         own=folded.own({name: seen.own.rows.get(name) for name in shared}),
     )
     return folded.explained(compared)
+
+
+def _in_scope(earlier: before.Before, seen: Seen) -> dict[str, str]:
+    """Returns the tables in scope, and those the run worked on, that could not be read before -> why."""
+    return {n: why for n, why in earlier.left_out.items() if earlier.scope.holds(n) or n in seen.unreadable}
 
 
 def _known(

@@ -38,7 +38,8 @@ class Before:
         values: what the declared checks need.
         models: as ``models.before``; None when they were not asked.
         scope: which tables were measured.
-        there: "schema.table" of every table there was.
+        there: "schema.table" of every table there was and could be measured.
+        left_out: "schema.table" -> why it could not be, in scope or not.
         orphans: as ``orphans.count``.
     """
 
@@ -53,6 +54,7 @@ class Before:
     models: Mapping[str, Any] | None
     scope: touched.Scope
     there: frozenset[str]
+    left_out: Mapping[str, str]
     orphans: Mapping[str, Mapping[str, Any]]
 
 
@@ -118,7 +120,7 @@ def measure(
 
 def scope(book: Book, connection: connections.Connection) -> set[str]:
     """Returns "schema.table" of what is measured: as it was before the change, or as it would be now."""
-    kept, there = receipt(book), outline(book, connection)
+    kept, (there, _) = receipt(book), outline(book, connection)
     if kept is None:
         chosen = touched.scope(book, connection, declared(book), there).tables
     else:
@@ -131,14 +133,18 @@ def receipt(book: Book) -> dict[str, Any] | None:
     return book.folder.receipt(_TABLE)
 
 
-def outline(book: Book, connection: connections.Connection) -> set[str]:
-    """Returns "schema.table" of every table that the target's policy includes, whatever the scope."""
+def outline(book: Book, connection: connections.Connection) -> tuple[set[str], dict[str, str]]:
+    """Returns "schema.table" of every table that the target's policy includes, whatever the scope.
+
+    Returns:
+        Those that can be measured, and the others with the reason.
+    """
     policy = book.target.verify
-    left_out = [book.target.ledger] if book.target.ledger else []
-    found, _ = measurement.outline(
-        connection, include=policy.include, exclude=policy.exclude, leave_out_schemas=left_out
+    ledger = [book.target.ledger] if book.target.ledger else []
+    found, left_out = measurement.outline(
+        connection, include=policy.include, exclude=policy.exclude, leave_out_schemas=ledger
     )
-    return set(found)
+    return set(found), left_out
 
 
 def orphaned(
@@ -171,7 +177,7 @@ def take(book: Book) -> None:
     rules = declared(book)
     make_key(book)
     with connections.closing(book.connect()) as connection, measurement.snapshot(connection):
-        there = outline(book, connection)
+        there, left_out = outline(book, connection)
         scope = touched.scope(book, connection, rules, there)
         read_bytes, began = sum(measurement.sizes(connection, scope.tables or there).values()), time.monotonic()
         found = measure(book, connection, only=scope.tables)
@@ -187,7 +193,7 @@ def take(book: Book) -> None:
             "tables": tables,
             "taken_at": found.taken_at,
             "snapshot": found.snapshot,
-            "left_out": found.left_out,
+            "left_out": left_out,
             "unread": found.unread,
             "scope": {"tables": None if scope.tables is None else sorted(scope.tables), "why": scope.why},
             "there": sorted(there),
@@ -250,6 +256,7 @@ def taken(book: Book) -> Before:
         models=kept["models"],
         scope=touched.Scope(tables=None if scope["tables"] is None else frozenset(scope["tables"]), why=scope["why"]),
         there=frozenset(kept["there"]),
+        left_out=kept["left_out"],
         orphans=kept["orphans"],
     )
 

@@ -132,6 +132,7 @@ def _tables(
         now.tables,
         expected={version: len(taken.plan.start)},
         left_out=now.left_out,
+        left_out_before={name: why for name, why in then.left_out.items() if then.scope.holds(name)},
         own=dict.fromkeys(traffic - comparison.placed({version: 0}, names).keys(), 0),
     )
     unread = {name: why for name, why in {**then.unread, **now.unread}.items() if name in names}

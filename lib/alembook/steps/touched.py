@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alembook.backfills import SQL, Backfill, declaration, ledger
@@ -78,16 +78,23 @@ def scope(book: Book, connection: connections.Connection, rules: checks.Declared
     return Scope(tables=frozenset(whole), why=why)
 
 
-def executed(book: Book, connection: connections.Connection) -> set[str]:
+def executed(book: Book, connection: connections.Connection, *, gone: Collection[str] = ()) -> set[str]:
     """Returns the tables that the statements this run executed, and its backfills, lead to, or the server says so.
 
     The server counts the rows a revision or a batch changes, in whatever table: a name that was put together in a
     function stands in no statement.
 
+    Args:
+        book: with a plan.
+        connection: to the database after the change.
+        gone: "schema.table" of further ones, which may not be there any more.
+
     Raises:
         errors.QueryFailed: the catalogue cannot be read.
     """
-    named = reach.read(connection).named({word for text in _executed(book) for word in reach.words(text)})
+    found = reach.read(connection)
+    said = {word for text in _executed(book) for word in reach.words(text)}
+    named = replace(found, tables=found.tables.union(gone)).named(said)
     told = _committed(book).values()
     counted = (*(event.get("changes") for event in told), *(_batches(book, connection) or ()))
     rewritten = {table for event in told for table in event.get("rewritten", ())}
