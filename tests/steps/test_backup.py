@@ -16,7 +16,7 @@ from alembook import archive, errors
 from alembook.archive.manifest import sha256
 from alembook.postgres import cluster, fingerprint, restoring, scratch, tools
 from alembook.postgres.embedded import Server
-from alembook.steps import dumps, proving
+from alembook.steps import dumps, earlier, proving
 from alembook.steps.dumps import Dump
 from alembook.steps.making import Made
 from alembook.verdict import Outcome
@@ -227,7 +227,7 @@ def test_a_copy_that_is_to_stay(place: Desk) -> None:
 
 
 def test_a_recent_proof_will_do_when_the_policy_says_so(desk: Desk, server18: Server) -> None:
-    """The first is proven, since none was; the next one of the same kind rests on it until it is too old."""
+    """The first is proven, since none was; the next one rests on it until it is too old, or a later one FAILED."""
     recent = '[targets.demo.backup]\nproof = "recent"\nproof_max_age_days = 2\n'
     with cleared(planned(desk, BESIDE + recent), server18):
         first = made(desk)
@@ -239,10 +239,18 @@ def test_a_recent_proof_will_do_when_the_policy_says_so(desk: Desk, server18: Se
         assert second.facts.get("scratch") is None
         run = archive.runs(desk.folder / "runs", "demo")[-2]
         path = run.path / "backup.json"
-        old = json.loads(path.read_text(encoding="utf-8")) | {"ended_at": "2026-01-01T00:00:00.000Z"}
-        path.write_text(json.dumps(old), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        path.write_text(json.dumps(json.loads(text) | {"ended_at": "2026-01-01T00:00:00.000Z"}), encoding="utf-8")
         planned(desk, "")
         assert made(desk).facts["proof"]["how"] == "restored"
+        path.write_text(text, encoding="utf-8")
+        path = archive.runs(desk.folder / "runs", "demo")[-1].path / "backup.json"
+        failed = json.loads(path.read_text(encoding="utf-8"))
+        failed["proof"]["outcome"] = "FAILED"
+        path.write_text(json.dumps(failed), encoding="utf-8")
+        planned(desk, "")
+        with desk.book("backup") as book:
+            assert earlier.proven(book, failed["method"]) is None
 
 
 def test_an_empty_database_where_there_were_rows(place: Desk) -> None:

@@ -135,20 +135,24 @@ def _should(name: str, last: Seen, found: Sequence[str], next: str) -> Check:
 
 
 def proven(book: Book, method: str) -> tuple[str, str] | None:
-    """Returns run and time of the last backup that was made in the same way and proven, if young enough."""
+    """Returns run and time of the last proof of a backup that was made in the same way, if young enough.
+
+    The last one that was tried decides: after one that did not succeed, an older one stands for nothing.
+    """
     oldest = datetime.now(UTC) - timedelta(days=book.target.backup.proof_max_age_days)
-    for run in runs(book):
-        receipt = run.receipt(receipt_stem("backup"))
-        if receipt and _is_proof(receipt, method):
-            ended_at = str(receipt["ended_at"])
-            return (run.run_id, ended_at) if datetime.fromisoformat(ended_at) >= oldest else None
-    return None
+    run, receipt = next(((run, each) for run in runs(book) for each in _tried(run, method)), (None, {}))
+    if run is None or receipt["proof"]["outcome"] != Outcome.PASSED.value:
+        return None
+    ended_at = str(receipt["ended_at"])
+    return (run.run_id, ended_at) if datetime.fromisoformat(ended_at) >= oldest else None
 
 
-def _is_proof(receipt: dict[str, Any], method: str) -> bool:
-    proof = receipt.get("proof", {})
-    was_done = proof.get("how") in {"restored", "command"} and proof.get("outcome") == Outcome.PASSED.value
-    return bool(was_done and receipt.get("method") == method)
+def _tried(run: archive.RunFolder, method: str) -> Iterator[dict[str, Any]]:
+    """Yields the receipts of a run's backups made in this way that were restored, or should have been, last first."""
+    for path in reversed(run.attempts(receipt_stem("backup"), ".json")):
+        receipt = archive.read_json(path)
+        if receipt.get("method") == method and receipt.get("proof", {}).get("how") in {"restored", "command"}:
+            yield receipt
 
 
 def recent(book: Book, method: str) -> Check | None:
