@@ -43,7 +43,9 @@ def begun(desk: Desk, day: int, *stems: str, rolls_back: str = "") -> archive.Ru
     return run
 
 
-def dumped(desk: Desk, run: archive.RunFolder, taken_at: str = "2026-11-20T01:00:00+00:00") -> str:
+def dumped(
+    desk: Desk, run: archive.RunFolder, taken_at: str = "2026-11-20T01:00:00+00:00", *, database: str = "shop"
+) -> str:
     """Makes a good dump of a run, of one file, prunes, and returns its name."""
     with desk.book("backup", folder=run) as book:
         folder = dumps.new(book)
@@ -55,6 +57,7 @@ def dumped(desk: Desk, run: archive.RunFolder, taken_at: str = "2026-11-20T01:00
             "sha256": {"toc.dat": sha256(folder / "toc.dat")},
             "size_bytes": 8,
             "version_rows": [START],
+            "server": {"system_identifier": "7", "database": database},
         }
         dumps.note(book, folder, is_good=True, is_proven=False, facts=facts)
         dumps.prune(book, folder)
@@ -139,7 +142,7 @@ def test_a_dump_with_a_file_gone_is_no_good_one(shelf: Desk) -> None:
 def test_a_dump_removed_in_part(is_killed: bool, shelf: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no good one any more, is not among what was removed, and is tried again next time."""
     old = dumped(shelf, begun(shelf, 1))
-    dumped(shelf, begun(shelf, 2))
+    last = dumped(shelf, begun(shelf, 2))
 
     def refuses(_folder: Path) -> None:
         raise KeyboardInterrupt if is_killed else PermissionError(13, "Permission denied")
@@ -151,7 +154,7 @@ def test_a_dump_removed_in_part(is_killed: bool, shelf: Desk, monkeypatch: pytes
     with shelf.book("backup", folder=run) as book:
         assert {dump.folder.name: dump.is_good for dump in dumps.every(book)}[old] is False
         if not is_killed:
-            pruned = dumps.prune(book, shelf.folder / "none")
+            pruned = dumps.prune(book, shelf.folder / "backups/demo" / run.run_id)
             assert (pruned.gone, pruned.left) == ([], {old: "Permission denied"})
             assert (pruned.check().outcome, pruned.check().why, pruned.check().next) == (
                 Outcome.FAILED,
@@ -159,8 +162,17 @@ def test_a_dump_removed_in_part(is_killed: bool, shelf: Desk, monkeypatch: pytes
                 "Remove the rest by hand: it is no backup any more.",
             )
         monkeypatch.undo()
-        assert dumps.prune(book, shelf.folder / "none").gone == [old]
+        assert dumps.prune(book, shelf.folder / "backups/demo" / last).gone == [old]
     assert not list((shelf.folder / "backups/demo").glob(f"{old}*"))
+
+
+def test_dumps_of_another_database_neither_count_nor_go(shelf: Desk) -> None:
+    """A target that led elsewhere for some nights does not lose the dumps of the database it is for."""
+    mine = [dumped(shelf, begun(shelf, day)) for day in (1, 2)]
+    other = [dumped(shelf, begun(shelf, day), database="staging") for day in (3, 4, 5)]
+    assert left(shelf) == sorted([*mine, *other[1:]])
+    last = dumped(shelf, begun(shelf, 6))
+    assert left(shelf) == sorted([mine[1], *other[1:], last])
 
 
 def _gone(folder: Path) -> None:

@@ -35,6 +35,7 @@ class Dump:
         number: counts the dumps of a target, whatever its clock says; 0 for one that was not finished.
         taken_at: its instant by the server's clock, ISO 8601; "" for one that was not finished.
         attempt: of its run, from 1.
+        database: which one it is of, "server/name"; "" for one that was not finished.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Dump:
     number: int = 0
     taken_at: str = ""
     attempt: int = 1
+    database: str = ""
 
 
 def new(book: Book) -> Path:
@@ -170,12 +172,15 @@ class Pruned:
 def prune(book: Book, made: Path) -> Pruned:
     """Removes the dumps that are no longer kept; one that cannot be removed whole is no good one from then on.
 
+    Those of another database, to which the target led at another time, neither count nor go.
+
     Args:
         book: of the step.
         made: the dump just made, which stays.
     """
     stay, done = {made.name, *needed(book.folder.path.parent.parent, book.target.name)}, Pruned()
-    for dump in no_longer_kept(every(book), book.target.backup.keep, stay):
+    mine = ("", _read(made).database)
+    for dump in no_longer_kept([each for each in every(book) if each.database in mine], book.target.backup.keep, stay):
         if why := _remove(dump.folder):
             done.left[dump.folder.name] = why
         else:
@@ -209,6 +214,7 @@ def _note(folder: Path) -> Path:
 def _read(folder: Path) -> Dump:
     path, name = _note(folder), _NAME.fullmatch(folder.name)
     found = archive.read_json(path) if path.exists() else {}
+    server = found.get("server")
     is_whole = all((folder / each).is_file() for each in found.get("sha256", {}))
     return Dump(
         folder=folder,
@@ -217,4 +223,5 @@ def _read(folder: Path) -> Dump:
         number=int(found.get("number", 0)),
         taken_at=str(found.get("taken_at", "")),
         attempt=int((name and name[2]) or 1),
+        database=f"{server['system_identifier']}/{server['database']}" if server else "",
     )
