@@ -301,37 +301,3 @@ def test_a_pass_that_takes_too_long_is_unverified(connection18: Connection) -> N
     assert judged(before, after)["public.big"] == Evidence(
         outcome=Outcome.UNVERIFIED, word="unverified", reason="a pass over it took longer than 0.001 s"
     )
-
-
-@pytest.mark.parametrize(
-    ("statement", "outcome", "grade"),
-    [
-        ("SELECT 1", Outcome.PASSED, Grade.MUST),
-        ("INSERT INTO people (id) VALUES (101)", Outcome.FAILED, Grade.MUST),
-        ("SELECT setval('people_id_seq', 50)", Outcome.FAILED, Grade.MUST),
-        ("SELECT setval('people_id_seq', 1, false)", Outcome.FAILED, Grade.MUST),
-        ("TRUNCATE people RESTART IDENTITY", Outcome.PASSED, Grade.MUST),
-    ],
-)
-def test_a_sequence_must_be_ahead_of_its_table(
-    connection18: Connection, statement: str, outcome: Outcome, grade: Grade
-) -> None:
-    """The next value it gives must not be in the table or behind it."""
-    connections.execute(connection18, PEOPLE)
-    before = measured(connection18)
-    connections.execute(connection18, statement)
-    (check,) = evidence.sequences(before.sequences, measured(connection18).sequences)
-    assert (check.name, check.outcome, check.grade) == (
-        "sequence public.people_id_seq is ahead of public.people.id",
-        outcome,
-        grade,
-    )
-
-
-def test_a_sequence_that_was_behind_is_only_a_should(connection18: Connection) -> None:
-    """The run did not do it; it is said all the same."""
-    connections.execute(connection18, PEOPLE)
-    connections.execute(connection18, "SELECT setval('people_id_seq', 50)")
-    before = measured(connection18)
-    (check,) = evidence.sequences(before.sequences, before.sequences)
-    assert (check.grade, check.outcome, check.why) == (Grade.SHOULD, Outcome.FAILED, "it was so before the change")

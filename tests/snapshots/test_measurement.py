@@ -12,7 +12,7 @@ import pytest
 from alembook import errors
 from alembook.postgres import connection as connections
 from alembook.postgres.connection import Connection, Database
-from alembook.snapshots import measurement
+from alembook.snapshots import layout, measurement
 from alembook.snapshots.measurement import Measurement
 
 
@@ -220,3 +220,16 @@ def test_a_file_that_is_no_such_table_is_refused(tmp_path: Path, text: str) -> N
         with pytest.raises(errors.ArchiveFailed) as caught:
             measurement.read_csv(tmp_path / name)
         assert caught.value.what == f"{name} cannot be read as a table of counted tables."
+
+
+def test_a_table_that_was_just_filled_is_as_large_as_its_file(connection18: Connection) -> None:
+    """The catalogue says 0 pages until it is vacuumed or analysed: it would be read as one piece, by one connection."""
+    connections.execute(
+        connection18,
+        "CREATE TABLE filled (i int, pad text) WITH (autovacuum_enabled = off);"
+        "INSERT INTO filled SELECT i, repeat('x', 900) FROM generate_series(1, 800) AS i",
+    )
+    with measurement.snapshot(connection18):
+        found, _ = measurement.outline(connection18)
+        (sized,) = layout.sized(connection18, found.values())
+    assert (found["public.filled"].pages, sized.pages) == (0, 100)

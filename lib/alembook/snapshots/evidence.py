@@ -287,7 +287,7 @@ def _next(name: str, found: Evidence) -> str:
 
 
 def sequences(before: pd.DataFrame, after: pd.DataFrame) -> list[Check]:
-    """Returns one check per sequence of a column: the next value it gives must be one its table has not had.
+    """Returns one check per column and sequence: the next value it gives must be one the table has not had.
 
     A sequence that was behind before the change is only a *should*: the run did not do it.
 
@@ -295,8 +295,17 @@ def sequences(before: pd.DataFrame, after: pd.DataFrame) -> list[Check]:
         before: sequences as ``measurement.Measurement.sequences``.
         after: the same, later.
     """
-    then = set(before.loc[before["is_behind"], "sequence"])
-    return [_sequence(row, was_behind=row["sequence"] in then) for row in after.to_dict("records")]
+    behind = before[before["is_behind"]].to_dict("records")
+    ahead = set(before.loc[~before["is_behind"], "sequence"])
+    then = {_place(row) for row in behind} | {row["sequence"] for row in behind if row["sequence"] not in ahead}
+    return [
+        _sequence(row, was_behind=not then.isdisjoint((_place(row), row["sequence"])))
+        for row in after.to_dict("records")
+    ]
+
+
+def _place(row: Mapping[Hashable, Any]) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in ("sequence", "schema", "table", "column"))
 
 
 def _sequence(row: Mapping[Hashable, Any], *, was_behind: bool) -> Check:

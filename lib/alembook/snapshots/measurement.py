@@ -59,7 +59,7 @@ class Measurement:
             the sum of 64-bit hashes, each seeded with its row's key where there is one; "" for a column of the key).
             Before them one row with the column "": its checksum is that of the keys (meaning "keys"), or of the whole
             rows where the table has no key (meaning "rows"); its nulls are 0.
-        sequences: one row per column with a sequence of its own, as ``sequences.standing``.
+        sequences: one row per column that takes its values from a sequence, as ``sequences.standing``.
         ends: the lowest and the highest key of each table, as ``ends.read``.
         partitions: which tables are leaves of a partitioned one, as ``partitions.read``.
         wholes: as ``columns``, of each partitioned table as if it were one; left out are those whose leaves were not
@@ -187,7 +187,8 @@ def _layouts(
     is_textual: bool,
 ) -> tuple[list[layout.Layout], dict[str, str]]:
     """Returns the tables as they are to be read, and what of them cannot be read as it was earlier."""
-    now = [each.textual() if is_textual else each for each in layout.read(connection, tables)]
+    found = layout.sized(connection, layout.read(connection, tables))
+    now = [each.textual() if is_textual else each for each in found]
     if earlier is None:
         return now, {}
     then = {f"{schema}.{table}": rows for (schema, table), rows in earlier.groupby(["schema", "table"], sort=False)}

@@ -13,9 +13,8 @@ import pandas as pd
 
 from alembook import errors
 from alembook.postgres import connection as connections
-from alembook.postgres import statements
 from alembook.snapshots import buckets, crew, details, differences, measurement, scan
-from alembook.snapshots.layout import Layout
+from alembook.snapshots.layout import Layout, heap_pages
 from alembook.verdict import Outcome
 
 #: Columns of a table of compared tables.
@@ -165,7 +164,7 @@ def _require_one_encoding(opened: Collection[connections.Connection]) -> None:
 
 def _prepare(left: _Side, right: _Side, columns: Columns) -> dict[str, buckets.Groups]:
     """Sets how each table is read, and returns by which groups; a table of one side is only counted."""
-    pages = {side.name: _pages(side) for side in (left, right)}
+    pages = {side.name: heap_pages(side.connection, side.layouts.values()) for side in (left, right)}
     for side in (left, right):
         side.left_out |= dict.fromkeys(side.layouts.keys() - pages[side.name].keys(), "it was dropped meanwhile")
     for name in left.layouts.keys() | right.layouts.keys():
@@ -178,14 +177,6 @@ def _prepare(left: _Side, right: _Side, columns: Columns) -> dict[str, buckets.G
     names = left.read.keys() | right.read.keys()
     sizes = {name: max(side.read[name].pages for side in (left, right) if name in side.read) for name in names}
     return {name: buckets.Groups.for_pages(size) for name, size in sizes.items()}
-
-
-def _pages(side: _Side) -> dict[str, int]:
-    """Returns "schema.table" -> pages of the heap."""
-    quoted = {layout.identifier.as_string(side.connection): name for name, layout in side.layouts.items()}
-    query = statements.load(__package__, "sizes.sql")
-    found = connections.rows(side.connection, query, {"tables": list(quoted)}) if quoted else []
-    return {quoted[row["name"]]: row["pages"] for row in found}
 
 
 def _shared(

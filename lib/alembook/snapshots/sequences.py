@@ -1,4 +1,4 @@
-"""Sequences that belong to columns, and whether the next value each gives is ahead of its table."""
+"""Sequences that give columns their values, and whether the next value each gives is ahead of its table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(connection: connections.Connection, tables: Collection[Mapping[str, Any
 def standing(
     layouts: Collection[layout.Layout], counted: Mapping[str, scan.Found], sequences: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Returns one row per column with a sequence of its own.
+    """Returns one row per column that takes its values from a sequence, and sequence; several tables may share one.
 
     Args:
         layouts: the tables.

@@ -2,7 +2,7 @@
 -- Parameters: tables (text[]: quoted names).
 -- Returns: one row per table that is still there: name, pages (of 8 kB, of the heap).
 -- Locks: ACCESS SHARE on each table for a moment. Reads only.
-SELECT name,
-       ceil(pg_relation_size(to_regclass(name)) / current_setting('block_size')::numeric)::bigint AS pages
-  FROM unnest(%(tables)s::text[]) AS name
- WHERE to_regclass(name) IS NOT NULL
+SELECT t.name,
+       ceil(pg_relation_size(t.found) / current_setting('block_size')::numeric)::bigint AS pages
+  FROM (SELECT name, to_regclass(name) AS found FROM unnest(%(tables)s::text[]) AS name OFFSET 0) AS t
+ WHERE t.found IS NOT NULL
