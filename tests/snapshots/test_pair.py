@@ -291,3 +291,13 @@ def test_two_encodings_are_refused(server18: Server, two: Two) -> None:
         )
     with pytest.raises(errors.UsageError, match="have the encodings UTF8 and LATIN1"):
         pair.compare(lambda: opened(two.left), lambda: opened(server18.ensure().with_dbname(name)))
+
+
+def test_columns_that_are_not_asked_for_are_left_out_and_named(two: Two) -> None:
+    """The key is compared whatever is asked; a table of which nothing is said is compared whole."""
+    connections.execute(two.other, "UPDATE t SET w = -w; DELETE FROM t WHERE id = 7; UPDATE heap SET a = 7 WHERE a = 8")
+    found = two.compared(columns={"public.t": ["v"]})
+    rows = found.rows[found.rows["table"] == "t"]
+    assert rows[["kind", "key", "column"]].to_dict("records") == [{"kind": "missing", "key": "(7,p1)", "column": ""}]
+    told = dict(zip(found.tables["table"], found.tables["reason"], strict=True))
+    assert told == {"t": "1 missing; not compared: w (not asked for)", "heap": "10 missing, 10 extra"}
