@@ -34,7 +34,7 @@ def owned(shop: Shop) -> Shop:
     name = shop.desk.database.dbname
     names = {"owner": sql.Identifier(OWNER), "name": sql.Identifier(name), "app": sql.Identifier(APP)}
     give = """
-        CREATE ROLE {owner} LOGIN CREATEDB;
+        CREATE ROLE {owner} LOGIN CREATEDB; ALTER ROLE {owner} SET default_transaction_read_only = on;
         ALTER DATABASE {name} OWNER TO {owner};
         ALTER TABLE orders OWNER TO {owner}; ALTER TABLE customers OWNER TO {owner};
         ALTER TABLE alembic_version OWNER TO {owner}; ALTER SCHEMA alembook OWNER TO {owner};
@@ -57,7 +57,7 @@ def test_an_owner_who_is_no_superuser_can_do_it(shop: Shop, monkeypatch: pytest.
         shop.desk.execute(f"ALTER ROLE {OWNER} NOCREATEDB; ALTER TABLE labels OWNER TO {APP}")
         refused = role.roll_back(run, "restore")
         pid = superuser.info.backend_pid
-    shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB; ALTER ROLE {OWNER} SET default_transaction_read_only = on")
+    shop.desk.execute(f"ALTER ROLE {OWNER} CREATEDB")
     assert {check.name: (check.found, check.next) for check in refused.gate.closed_by} == refusals(pid)
     assert shop.databases() == []
     assert shop.own() == own_before

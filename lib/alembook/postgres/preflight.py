@@ -84,16 +84,13 @@ def _judged(name: str, bad: Sequence[str], *, expected: str, why: str, next: str
 
 
 def _may_write(role: dict[str, Any]) -> Check:
-    ends = "; ".join(role["reads_only_by"])
+    ends = "; ".join(role["reads_only_by"]) or "it is set for the whole server, or by the reference"
     return _judged(
-        "the role's transactions may write",
+        "nobody has the role read only by default",
         ["default_transaction_read_only is on"] if role["reads_only"] else [],
         expected="yes",
-        why=f"a transaction of {role['user']} here reads only unless it says otherwise: the first revision fails.",
-        next=f"{ends}; or run as another role."
-        if ends
-        else "It is set for the whole server, or by the reference: end it there, or run as another role.",
-        grade=Grade.MUST,
+        why="the sessions of a run set it off, so they write all the same; who set it may want nothing written.",
+        next=f"Ask who set it. What ends it: {ends}.",
     )
 
 

@@ -254,7 +254,9 @@ def _applied(work: Work, place: location.Location, request: Mapping[str, Any]) -
 def _prepared(target: config.Target, database: Database) -> tuple[location.Location, list[str]]:
     """Returns where the project is, and which indexes are invalid, once the ledger its revisions write to is there."""
     place = location.find(target)
-    with contextlib.closing(connections.connect(database, application_name="alembook ledger")) as connection:
+    with contextlib.closing(
+        connections.connect(database, application_name="alembook ledger", may_write=True)
+    ) as connection:
         if target.ledger:
             ledger.prepare(connection, target.ledger)
         return place, catalog.invalid_indexes(connection)

@@ -151,9 +151,7 @@ def roll_back(book: Book, *, accept_loss: str = "") -> Rollback:
 def _clear(book: Book, taken: rolled.Rolled) -> None:
     """Drops what earlier attempts at the same left beside the database."""
     root = book.folder.path.parent.parent
-    with connections.closing(
-        book.connect(read_only=False, settings={"default_transaction_read_only": "off"})
-    ) as connection:
+    with connections.closing(book.connect(read_only=False)) as connection:
         for folder in rolled.attempts(root, taken.book.folder):
             if name := copying.clear(connection, folder):
                 book.event("copy_dropped", database=name)

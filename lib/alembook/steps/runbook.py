@@ -115,6 +115,7 @@ class Book:
             self.database,
             application_name=self.application_name,
             read_only=read_only,
+            may_write=not read_only,
             settings={**bounds, **(settings or {})},
         )
 
