@@ -46,6 +46,7 @@ def test_rows_and_objects_are_shown_and_recorded(desk: Desk) -> None:
         """
         op.execute("UPDATE people SET note = 'x' WHERE id <= 7")
         op.execute("DELETE FROM visits WHERE id <= 3")
+        op.execute("TRUNCATE events_2025")
         op.execute("ALTER TABLE heap ALTER b TYPE varchar(20)")
         """,
     )
@@ -55,6 +56,9 @@ def test_rows_and_objects_are_shown_and_recorded(desk: Desk) -> None:
     assert (NEXT, "public.people", 0, 7, 0) in rows
     assert (NEXT, "public.visits", 0, 0, 3) in rows
     assert found.facts["changes"][NEXT]["public.people"] == {"inserted": 0, "updated": 7, "deleted": 0}
+    assert found.facts["changes"][NEXT]["public.events_2025"] is None
+    emptied = "public.events_2025: not counted: TRUNCATE may have emptied it, or another table bears the name"
+    assert emptied in found.changes["table"].tolist()
     assert (desk.run().path / "tables/rows_changed.s1.csv").exists()
     objects = [tuple(row.values()) for row in found.objects.to_dict("records")]
     assert ("column", "public.people.nickname", "not there", "text") in objects
@@ -70,7 +74,8 @@ def test_what_was_not_counted_is_said(desk: Desk) -> None:
     found = applied(desk)
     assert found.facts["changes"][NEXT] is None
     [row] = found.changes[found.changes["revision"] == NEXT].to_dict("records")
-    assert row["table"] == "not counted: it commits inside itself, or empties a table by TRUNCATE"
+    why = "it commits inside itself, works on another connection, or takes back to a savepoint"
+    assert row["table"] == f"not counted: {why}"
     assert "not counted" in found.rows_changed()._repr_html_()
 
 

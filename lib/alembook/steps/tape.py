@@ -18,7 +18,7 @@ STATEMENTS = ["revision", "ms", "rows", "statement"]
 CHANGES = ["revision", "table", "inserted", "updated", "deleted"]
 _UNDONE = "-- failed and rolled back\n"
 _NOT_COUNTED = "not counted: it commits inside itself, works on another connection, or takes back to a savepoint"
-_EMPTIED = "not counted: TRUNCATE emptied it, or another table bears the name"
+_EMPTIED = "not counted: TRUNCATE may have emptied it, or another table bears the name"
 
 
 @dataclass(slots=True, kw_only=True)
