@@ -151,6 +151,30 @@ def test_a_database_that_reaches_elsewhere_is_proven_without_harm(
         desk.execute(statement)
 
 
+KEEPER = """
+CREATE TABLE keeper_rules (id int PRIMARY KEY, rule text); INSERT INTO keeper_rules VALUES (1, 'made by the extension');
+CREATE TABLE keeper_jobs (id int PRIMARY KEY); SELECT pg_extension_config_dump('keeper_jobs', '');
+"""
+
+
+def test_tables_of_an_extension_are_its_own(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No dump has the rows the extension itself makes: equal in the copy they are no gap, changed they are one."""
+    folder = tmp_path_factory.mktemp("keeping")
+    (folder / "extension").mkdir()
+    (folder / "extension/keeper.control").write_text("default_version = '1'\n", encoding="utf-8")
+    (folder / "extension/keeper--1.sql").write_text(KEEPER, encoding="utf-8")
+    with own_server(folder / "server", f"extension_control_path = '$system:{folder}'") as server:
+        other = planned(moved(desk, server.create_database("keeping")))
+        other.execute("CREATE EXTENSION keeper; INSERT INTO keeper_jobs VALUES (7)")
+        receipt = made(other)
+        assert is_green(receipt), closed(receipt)
+        other.execute("INSERT INTO keeper_rules VALUES (2, 'made by hand')")
+        receipt = made(other)
+        assert receipt.gate.outcome is Outcome.FAILED
+        check = closed(receipt)["the copy has the rows of every table"]
+        assert check.why.startswith("public.keeper_rules: 1 instead of 2")
+
+
 @pytest.mark.parametrize(
     ("encoding", "key", "value"),
     [("LATIN1", "'ä'", "'ß'"), ("SQL_ASCII", "'ä'", r"E'\xe4'"), ("SQL_ASCII", r"E'\xe4'", "'ß'")],

@@ -261,10 +261,11 @@ def sizes(connection: connections.Connection, tables: Collection[str]) -> dict[s
     return {names[row["oid"]]: int(row["size_bytes"] or 0) for row in rows}
 
 
-def oids(connection: connections.Connection, tables: Collection[str]) -> dict[int, str]:
-    """Returns oid -> "schema.table" of tables; no row is read."""
+def oids(connection: connections.Connection, tables: Collection[str], *, of_extensions: bool = True) -> dict[int, str]:
+    """Returns oid -> "schema.table" of tables, on request without those that an extension made; no row is read."""
     found = connections.rows(connection, statements.load(__package__, "tables.sql"))
-    return {row["oid"]: _name(row) for row in found if _name(row) in tables}
+    asked = [row for row in found if _name(row) in tables and (of_extensions or not row["is_extensions"])]
+    return {row["oid"]: _name(row) for row in asked}
 
 
 def _countable(

@@ -35,7 +35,8 @@ class Made:
         method: what tells this way of making backups from another.
         name: what a program of the operator's calls it; "" for a dump.
         facts: for the receipt.
-        oids: oid -> "schema.table" of the tables that were counted in a dump's snapshot.
+        oids: oid -> "schema.table" of the tables that were counted in a dump's snapshot; those of extensions,
+            which make their own rows again, are left to the comparison with the copy.
     """
 
     folder: Path
@@ -62,8 +63,10 @@ def dump(book: Book, folder: Path) -> Made:
         tool(book, "pg_restore", server.version_num)
         with measurement.snapshot(connection) as snapshot:
             needed, original = needs.read(connection), whole.measure(book, book.plan(), connection, book.connect)
-            oids = measurement.oids(connection, before.names(original.found))
-            book.event("dump_started", folder=folder.name, jobs=book.target.backup.jobs, tables=len(oids))
+            oids = measurement.oids(connection, before.names(original.found), of_extensions=False)
+            book.event(
+                "dump_started", folder=folder.name, jobs=book.target.backup.jobs, tables=len(original.found.tables)
+            )
             done = proving.Counter(book, "dump_progress", folder)
             result = tools.dump(
                 program,
