@@ -276,6 +276,17 @@ def test_a_whole_is_traffic_where_its_leaves_are(connection18: Connection) -> No
     assert back["public.events"] == evidence.WAY_BACK
 
 
+def test_rows_that_differ_are_looked_for_in_the_leaves(connection18: Connection) -> None:
+    """By the columns the whole was judged by, of a leaf that was not there before too."""
+    connections.execute(connection18, SCHEMA)
+    before = measured(connection18)
+    connections.execute(connection18, PARTED)
+    folded = roots.fold(side(before), side(measured(connection18, before)), roots.Rules())
+    assert folded.read(["public.visits", "public.plain"]) == ["public.visits_all", "public.plain"]
+    columns = folded.judged(before.columns)
+    assert columns[columns["table"] == "visits_all"]["column"].tolist() == ["", "id", "place"]
+
+
 def test_a_leaf_that_is_not_counted(connection18: Connection) -> None:
     """A foreign leaf is nobody's to count: the whole is UNVERIFIED where it would have to be judged, and only there."""
     connections.execute(

@@ -60,16 +60,18 @@ class Side:
 
     def parts(self, name: str) -> list[str] | None:
         """Returns the tables that hold the rows of a table; None where there is no such table."""
-        return self.leaves.get(name, [name] if name in self.rows else None)
+        if name in self.leaves:
+            return self.leaves[name]
+        return [name] if name in self.rows else None
 
     def folded(self, unit: str, leaves: Collection[str]) -> Side:
         """Returns the side with one table instead of these leaves."""
         parts = self.parts(unit)
         if parts is None or parts == [unit]:
             return self
-        rows = [row for row in self.tables.to_dict("records") if _name(row) in parts]
+        own = self.tables[_names(self.tables).isin(parts)]
         schema, _, table = unit.partition(".")
-        whole = (schema, table, sum(row["rows"] for row in rows), sum(row["size_bytes"] for row in rows))
+        whole = (schema, table, int(own["rows"].sum()), int(own["size_bytes"].sum()))
         tables = pd.concat([_without(self.tables, leaves), measurement.frame([whole])], ignore_index=True)
         sums = self.wholes[(self.wholes["schema"] == schema) & (self.wholes["table"] == table)]
         columns = pd.concat([_without(self.columns, leaves), sums], ignore_index=True)
@@ -148,11 +150,24 @@ class Folded:
         found = [leaf for name in names for leaf in self.parts.get(name, ([], [name]))[1]]
         return list(dict.fromkeys(found))
 
+    def judged(self, columns: pd.DataFrame) -> pd.DataFrame:
+        """Returns the columns each table was judged by: a leaf that was not there before by those of its whole.
+
+        Args:
+            columns: of the time before, leaf by leaf, as ``Side.columns``.
+        """
+        known, found = set(_names(columns)), [columns]
+        for unit, (_, now) in self.parts.items():
+            whole = self.before.columns[_names(self.before.columns) == unit]
+            for leaf in now:
+                schema, _, table = leaf.partition(".")
+                found += [] if leaf in known else [whole.assign(schema=schema, table=table)]
+        return pd.concat(found, ignore_index=True)
+
     def explained(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Returns a comparison of rows that says what became of partitions, before the reason of each line."""
         said = {**self.moved, **self.told}
-        names = frame["schema"] + "." + frame["table"]
-        pairs = zip(names, frame["reason"], strict=True)
+        pairs = zip(_names(frame), frame["reason"], strict=True)
         reasons = ["; ".join(part for part in (said.get(name, ""), reason) if part) for name, reason in pairs]
         return frame.assign(reason=pd.Series(reasons, index=frame.index, dtype=frame["reason"].dtype))
 
@@ -276,7 +291,11 @@ def _changes(before: Side, after: Side, unit: str) -> Iterator[str]:
 
 
 def _without(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
-    return frame[~(frame["schema"] + "." + frame["table"]).isin(list(names))]
+    return frame[~_names(frame).isin(list(names))]
+
+
+def _names(frame: pd.DataFrame) -> pd.Series[str]:
+    return frame["schema"] + "." + frame["table"]
 
 
 def _name(row: Mapping[Hashable, Any]) -> str:

@@ -130,7 +130,7 @@ def verify(book: Book) -> Verification:
         rules = before.of_an_empty_database(rules)
     seen = accounting.look(book, earlier, rules)
     account = accounting.render(book, earlier, seen, rules)
-    rows = which.find(book, account.differing(), account.changes, earlier.columns)
+    rows = which.find(book, account.differing(), account.changes, account.folded.judged(earlier.columns))
     changes = seen.drifted.frame()
     before.write(book, "after", seen.now)
     for name, frame in (("comparison", account.frame), ("schema_changes", changes), ("differences", rows.frame)):
