@@ -74,7 +74,7 @@ FLASK_ENV = """
 
 
 def test_async(generic: Project, connection18: Connection) -> None:
-    """An env.py with asyncio and asyncpg is driven like any other; failures have SQLSTATE and names."""
+    """An env.py with asyncio and asyncpg is driven like any other: rows counted, failures with SQLSTATE and names."""
     generic.database = replace(generic.database, driver="asyncpg")
     generic.write("migrations/env.py", ASYNC)
     assert generic.describe().versions["driver"].startswith("asyncpg ")
@@ -83,6 +83,7 @@ def test_async(generic: Project, connection18: Connection) -> None:
         generic.upgrade(*GENERIC, "4d0000000004")
     [failed] = generic.told("failed")
     assert (failed["sqlstate"], failed["constraint"], failed["table"]) == ("23505", "accounts_pkey", "accounts")
+    assert all(event["changes"] for event in generic.told("revision_committed"))
     assert state.read(connection18) == ("3c0000000003",)
 
 
