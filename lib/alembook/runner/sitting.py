@@ -21,7 +21,7 @@ from alembook.runner.kernels import Kernels
 from alembook.runner.outcome import headlines
 from alembook.runner.progress import Progress
 from alembook.runner.tail import Tail
-from alembook.runner.tasks import CHANGING, Task, chosen, is_current, plan_of, planned
+from alembook.runner.tasks import CHANGING, Task, chosen, in_time, is_current, plan_of, planned
 from alembook.steps import gate, standing
 from alembook.steps.runbook import STEPS, receipt_stem
 from alembook.verdict import Check, Gate, Outcome
@@ -167,7 +167,7 @@ class Sitting:
 
     def _planned(self) -> list[Task]:
         asked = self.asked
-        tasks = list(planned(plan_of(self.folder), last=asked.last))
+        tasks = in_time(planned(plan_of(self.folder), last=asked.last), self.folder, last=asked.last)
         return chosen(tasks, first=asked.first, last=asked.last, through_stage=asked.through_stage)
 
     def _is_done(self, task: Task) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,11 +10,13 @@ from alembook import archive, config, errors
 from alembook.project.plan import Plan
 from alembook.steps import gate
 from alembook.steps.runbook import notebook_stem, receipt_stem
+from alembook.verdict import Outcome
 
 #: Steps that change a database; a protected one asks for its name before each.
 CHANGING = frozenset({"upgrade", "backfill"})
 #: Steps of the sitting that prepares: they change nothing.
 PREPARING = frozenset({"inspect", "backup", "rehearse"})
+_ON_A_COPY = PREPARING - {"inspect"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,20 @@ def planned(plan: Plan, *, last: str = "") -> Iterator[Task]:
         if stage.backfills:
             yield Task(step="backfill", stage=stage.number)
     yield Task(step="verify")
+
+
+def in_time(tasks: Iterable[Task], folder: archive.RunFolder, *, last: str = "") -> list[Task]:
+    """Returns the runbooks without a backup that was not made before the change, and without its rehearsal.
+
+    Args:
+        tasks: as ``planned`` yields them.
+        folder: of the run.
+        last: the step that was asked for as the last one: the step itself then says why it makes none.
+    """
+    made = folder.receipt(receipt_stem("backup"))
+    is_made = made is not None and made["outcome"] == Outcome.PASSED.value
+    is_over = folder.receipt("before") is not None and not is_made and last not in _ON_A_COPY
+    return [task for task in tasks if not (is_over and task.step in _ON_A_COPY)]
 
 
 def is_current(folder: archive.RunFolder, target: config.Target, task: Task) -> bool:
