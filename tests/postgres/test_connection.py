@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,26 @@ def test_answers(connection18: Connection) -> None:
     assert connections.scalar(connection18, "SELECT 1 WHERE false") is None
     connections.execute(connection18, "CREATE TABLE t (a int)")
     assert connections.execute(connection18, "INSERT INTO t SELECT generate_series(1, 3)") == 3
+
+
+def test_an_interrupt_is_not_lost_when_the_statement_just_ends(
+    connection18: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes while the answer is there already: nothing is left to cancel, and it is raised all the same."""
+    waited = iter([KeyboardInterrupt])
+
+    def interrupted(*_: object) -> None:
+        time.sleep(0.2)  # the answer arrives
+        for interrupt in waited:
+            raise interrupt
+
+    connections.interruptible()
+    try:
+        monkeypatch.setattr("alembook.postgres.waiting.select.select", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            connections.scalar(connection18, "SELECT 1")
+    finally:
+        psycopg2.extensions.set_wait_callback(None)
 
 
 def test_an_interrupt_cancels_a_statement(database18: Database, connection18: Connection, tmp_path: Path) -> None:

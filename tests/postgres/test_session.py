@@ -61,7 +61,8 @@ def test_a_second_run_is_refused(database: Database) -> None:
         with pytest.raises(errors.TargetBusy) as caught:
             session.hold(database)
         with connections.closing(connect(database)) as connection:
-            names = "SELECT pid, backend_start FROM pg_stat_activity WHERE application_name LIKE %(name)s"
+            names = """SELECT pid, backend_start FROM pg_stat_activity
+                            WHERE application_name LIKE %(name)s AND datname = current_database()"""
             (holder,) = connections.rows(connection, names, {"name": "alembook 2026%"})
     assert caught.value.exit_code == 6
     assert str(caught.value) == (

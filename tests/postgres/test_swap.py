@@ -245,6 +245,18 @@ def test_what_the_role_could_not_give_to_a_copy_is_named(place: Place) -> None:
     ]
 
 
+def test_a_name_that_is_taken_is_passed_over(place: Place) -> None:
+    """Two attempts within a second: the first one's copy stays, and the second gets another name."""
+    first = swap.free_name(place.admin, f"{STEM}_live", "restored", AT)
+    assert first == f"{STEM}_live_restored_20261122t120301"
+    run(place.admin, f"CREATE DATABASE {first}")
+    try:
+        second = swap.free_name(place.admin, f"{STEM}_live", "restored", AT)
+        assert second == f"{STEM}_live_restored_20261122t120302"
+    finally:
+        run(place.admin, f"DROP DATABASE {first}")
+
+
 def test_a_name_as_a_statement_has_it() -> None:
     """A quote in it is doubled: what is shown can be run."""
     assert swap.quoted('a "shop"') == '"a ""shop"""'

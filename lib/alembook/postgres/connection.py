@@ -15,12 +15,23 @@ from urllib.parse import quote, urlencode
 
 import psycopg2
 import psycopg2.extensions
-import psycopg2.extras
 
 from alembook import errors
 from alembook.postgres.faults import connect_failed, query_failed
+from alembook.postgres.waiting import interrupt, interruptible
 
-__all__ = ["Connection", "Database", "closing", "connect", "execute", "query_failed", "rows", "scalar", "tuples"]
+__all__ = [
+    "Connection",
+    "Database",
+    "closing",
+    "connect",
+    "execute",
+    "interruptible",
+    "query_failed",
+    "rows",
+    "scalar",
+    "tuples",
+]
 
 Connection = psycopg2.extensions.connection
 
@@ -257,14 +268,6 @@ def _refuse_pooler(connection: Connection, database: Database) -> None:
         )
 
 
-def interruptible() -> None:
-    """Lets Ctrl-C, and an interrupt of the kernel, cancel a statement under way in this process.
-
-    libpq waits for the server without looking at signals; psycopg2's own wait loop does, and cancels.
-    """
-    psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
-
-
 @contextmanager
 def closing(connection: Connection) -> Iterator[Connection]:
     """Gives a connection and closes it at the end (psycopg2's own context manager only ends a transaction)."""
@@ -315,4 +318,7 @@ def _cursor(connection: Connection) -> Iterator[Any]:
         with connection.cursor() as cursor:
             yield cursor
     except psycopg2.Error as error:
+        interrupt()
         raise query_failed(error) from error
+    if kept := interrupt():
+        raise kept

@@ -47,7 +47,8 @@ _HARMLESS = {
 }
 _ERROR = re.compile(r"^pg_restore: error: ")
 _IGNORED = re.compile(r"^pg_restore: warning: errors ignored on restore: (\d+)")
-_FINISHED = re.compile(r"^pg_restore: finished item \d+ TABLE DATA (?P<table>.*)$")
+#: Not from the line's beginning: several processes write to one stream.
+_FINISHED = re.compile(r"\bfinished item \d+ TABLE DATA (?P<table>.*)$")
 _KEPT_ERRORS = 200
 #: What ANALYZE is for, largest first, each name quoted; a partitioned table's statistics come from its partitions.
 _TABLES = """
@@ -94,7 +95,7 @@ class _Told:
     def take(self, stream: str, line: str) -> None:
         if stream != "stderr":
             return
-        if match := _FINISHED.match(line):
+        if match := _FINISHED.search(line):
             self.on_table(match["table"])
         elif match := _IGNORED.match(line):
             self.ignored = int(match[1])

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from alembook.postgres import statements
 from alembook.postgres.connection import Database
 
 _APPLICATION = "alembook swap"
+_NAMES = "SELECT datname FROM pg_database"
 _NAME_BYTES = 63
 _PATIENCE_S = 15.0
 _EVERY_S = 0.1
@@ -73,6 +74,14 @@ def name_of(live: str, what: str, at: datetime) -> str:
     """Returns a dated name for a database beside another one, "shop_failed_20261122t120301", cut to 63 bytes."""
     ending = f"_{what}_{at:%Y%m%dt%H%M%S}"
     return live.encode()[: _NAME_BYTES - len(ending)].decode(errors="ignore") + ending
+
+
+def free_name(connection: connections.Connection, live: str, what: str, at: datetime) -> str:
+    """Returns ``name_of`` that instant, or of the next second whose name no database of the server has."""
+    taken = {row["datname"] for row in connections.rows(connection, _NAMES)}
+    while (name := name_of(live, what, at)) in taken:
+        at += timedelta(seconds=1)
+    return name
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def _made(book: Book, rolled: Rolled, elsewhere: Connection, live: own.Own) -> C
     folder, then = dump(book, rolled), whole.read(rolled.book, rolled.backup or {})
     with connections.closing(book.connect()) as connection:
         needed = needs.read(connection)
-        name = swap.name_of(identity.read(connection).database, "restored", datetime.now(UTC))
+        name = swap.free_name(connection, identity.read(connection).database, "restored", datetime.now(UTC))
     book.folder.write_receipt(_STEM, {"database": name})
     options = sql.SQL(" OWNER {}").format(sql.Identifier(live.owner))
     if live.tablespace != "pg_default":

@@ -113,7 +113,7 @@ def _replace(book: Book, rolled: Rolled, done: Outcomes, *, accept: str) -> None
         _carry_over(elsewhere, live, copy.database.dbname, done)
         if done.is_stopped:
             return
-        kept = swap.name_of(name, "failed", datetime.now(UTC))
+        kept = swap.free_name(elsewhere, name, "failed", datetime.now(UTC))
         wanted = swap.Swap(
             live=name,
             live_oid=live.oid,
