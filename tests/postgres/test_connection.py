@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import time
 import traceback
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -19,8 +14,6 @@ from alembook.postgres import connection as connections
 from alembook.postgres import embedded
 from alembook.postgres.connection import Connection, Database
 from tests.postgres import wire
-from tests.test_frame import ROOT
-from tests.test_process import until
 
 SECRET = "p@ss:w/ö rd?&='\\"
 ENCODED = "p%40ss%3Aw%2F%C3%B6%20rd%3F%26%3D%27%5C"
@@ -286,46 +279,3 @@ def test_answers(connection18: Connection) -> None:
     assert connections.scalar(connection18, "SELECT 1 WHERE false") is None
     connections.execute(connection18, "CREATE TABLE t (a int)")
     assert connections.execute(connection18, "INSERT INTO t SELECT generate_series(1, 3)") == 3
-
-
-def test_an_interrupt_is_not_lost_when_the_statement_just_ends(
-    connection18: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It comes while the answer is there already: nothing is left to cancel, and it is raised all the same."""
-    waited = iter([KeyboardInterrupt])
-
-    def interrupted(*_: object) -> None:
-        time.sleep(0.2)  # the answer arrives
-        for interrupt in waited:
-            raise interrupt
-
-    connections.interruptible()
-    try:
-        monkeypatch.setattr("alembook.postgres.waiting.select.select", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            connections.scalar(connection18, "SELECT 1")
-    finally:
-        psycopg2.extensions.set_wait_callback(None)
-
-
-def test_an_interrupt_cancels_a_statement(database18: Database, connection18: Connection, tmp_path: Path) -> None:
-    """Ctrl-C is not kept waiting by libpq: the statement ends on the server too."""
-    text = (
-        "import sys; from alembook.postgres import connection\n"
-        "connection.interruptible()\n"
-        "database = connection.Database.parse(sys.argv[1])\n"
-        "found = connection.connect(database, application_name='alembook interrupted')\n"
-        "connection.execute(found, 'SELECT pg_sleep(600)')"
-    )
-    argv = [sys.executable, "-c", text, database18.conninfo()]
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT / "lib")}
-    active = (
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'alembook interrupted' AND state = 'active'"
-    )
-    with process.start(argv, environment=environment, stdout=tmp_path / "log") as running:
-        assert until(lambda: connections.scalar(connection18, active) or running.poll() is not None, 60)
-        os.kill(running.pid, signal.SIGINT)
-        assert running.wait(20) not in {None, 0}
-    log = (tmp_path / "log").read_text(encoding="utf-8")
-    assert "The server refused a query: canceling statement due to user request.\n  why:  SQLSTATE 57014." in log
-    assert until(lambda: not connections.scalar(connection18, active))

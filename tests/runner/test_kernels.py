@@ -7,6 +7,7 @@ import signal
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -19,6 +20,14 @@ from alembook.runner.kernels import Kernels
 from tests.runner.conftest import Log, is_there, write_notebook
 
 ENVIRONMENT = dict(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Gives each test a short folder of its own: other runs make and remove folders in the usual one."""
+    with tempfile.TemporaryDirectory(prefix="ak-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 def folders() -> set[Path]:

@@ -8,6 +8,8 @@ import threading
 import psycopg2.extensions
 
 _kept = threading.local()
+#: A statement that goes on is cancelled again so often, seconds.
+_AGAIN_S = 0.5
 
 
 def interruptible() -> None:
@@ -21,8 +23,10 @@ def interruptible() -> None:
 def _wait(connection: psycopg2.extensions.connection) -> None:
     """Waits for the server as ``psycopg2.extras.wait_select`` does, and keeps an interrupt that comes meanwhile.
 
-    A cancelled statement fails by itself; for one that ended before it could be, who executed it asks ``interrupt``.
+    A cancelled statement fails by itself; for one that ended before it could be, who executed it asks ``interrupt``. A
+    server that has not read the statement yet ignores what would cancel it: it is told again until the statement ends.
     """
+    again_s: float | None = None
     while True:
         try:
             state = connection.poll()
@@ -30,9 +34,10 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
                 return
             reading = [connection.fileno()] if state == psycopg2.extensions.POLL_READ else []
             writing = [] if reading else [connection.fileno()]
-            select.select(reading, writing, [])
+            if not any(select.select(reading, writing, [], again_s)):
+                connection.cancel()
         except KeyboardInterrupt as caught:
-            _kept.interrupt = caught
+            _kept.interrupt, again_s = caught, _AGAIN_S
             connection.cancel()
 
 
