@@ -14,6 +14,7 @@ from alembook.postgres import connection as connections
 from alembook.postgres import embedded
 from alembook.postgres.connection import Connection, Database
 from tests.postgres import wire
+from tests.test_process import until
 
 SECRET = "p@ss:w/ö rd?&='\\"
 ENCODED = "p%40ss%3Aw%2F%C3%B6%20rd%3F%26%3D%27%5C"
@@ -255,7 +256,7 @@ def test_a_setting_the_server_does_not_know(database18: Database, connection18: 
     )
     open_ones = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'alembook left behind'"
     caught.value.__traceback__ = None
-    assert connections.scalar(connection18, open_ones) == 0
+    assert until(lambda: connections.scalar(connection18, open_ones) == 0, 20)
 
 
 def test_a_read_only_connection_cannot_write(database: Database) -> None:
